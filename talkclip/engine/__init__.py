@@ -1,0 +1,1 @@
+"""Everything that computes: speech, text, motion, rendering. Needs the extra `[lite]`."""

@@ -1,0 +1,1 @@
+"""Layers that play over the learned face: lip constraint, blinks, head motion."""

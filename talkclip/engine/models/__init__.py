@@ -1,0 +1,1 @@
+"""Networks that turn speech and style into expression coefficients."""

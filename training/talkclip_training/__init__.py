@@ -1,0 +1,1 @@
+"""Corpora, training scripts and metrics: what made every committed weight."""
