@@ -114,7 +114,7 @@ class PromptTimeline:
             for name in ("start_s", "end_s", "blend_in_s", "blend_out_s")
         )
         raw = np.minimum(_ramp(times - starts, ins), _ramp(ends - times, outs))
-        return (raw / np.maximum(raw.sum(1, keepdims=True), 1.0)).astype(np.float32)
+        return np.asarray(raw / np.maximum(raw.sum(1, keepdims=True), 1.0), np.float32)
 
     def to_json(self) -> str:
         """-> JSON text, read back by `from_json`."""

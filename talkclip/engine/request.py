@@ -1,0 +1,77 @@
+"""What the pipeline is asked, and what it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from talkclip.audio import AudioClip
+from talkclip.coefficients import CoefficientTrack
+from talkclip.engine.text.understand import PromptReading
+from talkclip.errors import InputError
+from talkclip.phones import PhoneTrack
+from talkclip.script import ScriptPart
+from talkclip.timeline import PromptTimeline
+
+DEFAULT_FPS = 30.0
+GAIN_MAX = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerGains:
+    """How much of each layer is in the result: 0 (off) .. 1 (as computed) .. 2."""
+
+    mouth: float = 1.0
+    expression: float = 1.0
+    blinks: float = 1.0
+    head: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            gain = getattr(self, field.name)
+            if not math.isfinite(gain) or not 0 <= gain <= GAIN_MAX:
+                raise InputError(f"gain of the layer '{field.name}' is {gain}.", f"Use 0 (off) to {GAIN_MAX:g}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class AnimateRequest:
+    """One line of speech and how it is spoken.
+
+    Attributes:
+        clip: the line, 16 kHz mono.
+        timeline: prompts over time; ignored where `script` is given.
+        script: stage directions with their words, to be placed at the aligned words.
+        text: the transcript, for forced alignment; a script brings its own.
+        phones: phones and times to use instead of recognising them.
+        fps: frame rate of the result.
+        space: coefficient space of the result: `arkit52`, or `flame` where the pipeline has a FLAME model.
+        gains: per layer.
+        seed: of blinks and head motion; equal seeds give equal results.
+    """
+
+    clip: AudioClip
+    timeline: PromptTimeline
+    script: tuple[ScriptPart, ...] = ()
+    text: str | None = None
+    phones: PhoneTrack | None = None
+    fps: float = DEFAULT_FPS
+    space: str = "arkit52"
+    gains: LayerGains = LayerGains()
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class AnimateResult:
+    """The answer to one request.
+
+    Attributes:
+        track: coefficients in the requested space.
+        phones: what the mouth followed.
+        timeline: the prompts as played (a script's directions with their times).
+        readings: what was understood, one per distinct prompt.
+    """
+
+    track: CoefficientTrack
+    phones: PhoneTrack
+    timeline: PromptTimeline
+    readings: tuple[PromptReading, ...]
