@@ -1,0 +1,122 @@
+"""One request from sound and prompts to a coefficient track. Command line, server and tests all call this."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+import talkclip
+from talkclip.coefficients import CoefficientTrack
+from talkclip.engine.flame_solver import load_flame_map
+from talkclip.engine.models.mouth import MouthModel
+from talkclip.engine.motion import FirstPassMotion, MotionModel
+from talkclip.engine.request import AnimateRequest, AnimateResult
+from talkclip.engine.speech.frontend import SpeechFrontEnd
+from talkclip.engine.text.encoder import MiniLMEncoder
+from talkclip.engine.text.pose import PromptStyler
+from talkclip.errors import InputError
+from talkclip.phones import PhoneTrack
+from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
+from talkclip.script import spoken_text, timeline_from_script
+from talkclip.style import StyleTrack
+from talkclip.timebase import frame_count, frame_times
+from talkclip.timeline import PromptTimeline
+from talkclip_rigs.flame import FlameMap
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineInfo:
+    """What is active, for `hello` and `talkclip doctor`."""
+
+    version: str
+    encoder: str
+    motion: str
+    speech: str
+    spaces: tuple[str, ...]
+    device: str
+
+
+class Pipeline:
+    """Models loaded once; `animate` may be called any number of times.
+
+    Construct by `Pipeline.load()`; the constructor takes ready parts, so that tests and the next model can be put in.
+    """
+
+    def __init__(
+        self, speech: SpeechFrontEnd, styler: PromptStyler, motion: MotionModel, flame: FlameMap | None = None
+    ) -> None:
+        self._speech = speech
+        self._styler = styler
+        self._motion = motion
+        self._flame = flame
+
+    @classmethod
+    def load(cls, speech_backend: str = "auto", flame_file: Path | None = None) -> Pipeline:
+        """Load the default weights.
+
+        Args:
+            speech_backend: "auto", "fast", "align" or "whisper".
+            flame_file: the user's FLAME model; adds the space `flame`.
+
+        Raises:
+            TalkClipError: weights are missing or are not the ones expected; the message has the remedy.
+            InputError: the FLAME file cannot be used.
+        """
+        flame = None if flame_file is None else load_flame_map(flame_file)
+        styler = PromptStyler(MiniLMEncoder.load())
+        return cls(SpeechFrontEnd(speech_backend), styler, FirstPassMotion(MouthModel.load()), flame)
+
+    def describe(self) -> PipelineInfo:
+        """What is active."""
+        spaces = ("arkit52",) if self._flame is None else ("arkit52", "flame")
+        return PipelineInfo(
+            talkclip.__version__, self._styler.encoder.id, self._motion.name, self._speech.active_backend, spaces, "cpu"
+        )
+
+    def animate(
+        self, request: AnimateRequest, progress: ProgressCallback | None = None, cancel: CancelCheck | None = None
+    ) -> AnimateResult:
+        """Speak one line.
+
+        Raises:
+            InputError: the request cannot be met as it is (space without its model, script without words, ...).
+            Cancelled: `cancel` said so.
+        """
+        self._require_space(request.space)
+        text = spoken_text(request.script) if request.script else request.text
+        analysis = self._speech.analyse(request.clip, text, request.phones, progress, cancel)
+        stop_if(cancel)
+        report(progress, "style", 0.0, "Reading the prompts")
+        timeline = _placed(request, analysis.phones)
+        style = self._style_track(timeline, request.clip.duration_s, request.fps)
+        stop_if(cancel)
+        report(progress, "motion", 0.0, "Animating")
+        track = self._motion.animate(analysis, style, request.fps, request.seed, request.gains)
+        report(progress, "motion", 1.0, "Done")
+        prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
+        readings = tuple(self._styler.read(prompt) for prompt in prompts)
+        return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings)
+
+    def _style_track(self, timeline: PromptTimeline, duration_s: float, fps: float) -> StyleTrack:
+        """Codes per segment, mixed per frame: cross-fades happen in the style space."""
+        times_s = frame_times(frame_count(duration_s, fps), fps)
+        codes = np.zeros((len(timeline.segments), self._styler.dim), np.float32)
+        for row, segment in enumerate(timeline.segments):
+            codes[row] = self._styler.code(segment.prompt, segment.edits, segment.intensity)
+        return StyleTrack(self._motion.style_space, fps, timeline.weights(times_s) @ codes)
+
+    def _require_space(self, space: str) -> None:
+        if space not in self.describe().spaces:
+            hint = "Start with --flame MODEL.pkl." if space == "flame" else "Use arkit52."
+            raise InputError(f"Coefficients in '{space}' are not available here.", hint)
+
+    def _in_space(self, track: CoefficientTrack, space: str) -> CoefficientTrack:
+        return self._flame.apply(track) if space == "flame" and self._flame is not None else track
+
+
+def _placed(request: AnimateRequest, phones: PhoneTrack) -> PromptTimeline:
+    if request.script:
+        return timeline_from_script(request.script, phones.words, request.clip.duration_s)
+    return request.timeline
