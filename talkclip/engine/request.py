@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.text.understand import PromptReading
-from talkclip.errors import InputError
+from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
 from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
 
 DEFAULT_FPS = 30.0
-GAIN_MAX = 2.0
-
-
-@dataclasses.dataclass(frozen=True)
-class LayerGains:
-    """How much of each layer is in the result: 0 (off) .. 1 (as computed) .. 2."""
-
-    mouth: float = 1.0
-    expression: float = 1.0
-    blinks: float = 1.0
-    head: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            gain = getattr(self, field.name)
-            if not math.isfinite(gain) or not 0 <= gain <= GAIN_MAX:
-                raise InputError(f"gain of the layer '{field.name}' is {gain}.", f"Use 0 (off) to {GAIN_MAX:g}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +38,7 @@ class AnimateRequest:
     phones: PhoneTrack | None = None
     fps: float = DEFAULT_FPS
     space: str = "arkit52"
-    gains: LayerGains = LayerGains()
+    gains: LayerGains = dataclasses.field(default_factory=LayerGains)
     seed: int = 0
 
 

@@ -1,0 +1,203 @@
+"""SpeakRequest: what to ask for. Job: one request on its way, as the client sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from pathlib import Path
+
+import numpy as np
+
+from talkclip.audio import AudioClip
+from talkclip.client.upload import Upload
+from talkclip.coefficients import HEAD6, CoefficientTrack
+from talkclip.errors import Cancelled, TalkClipError
+from talkclip.gains import LayerGains
+from talkclip.phones import PhoneTrack
+from talkclip.protocol import Chunk, Done, ProtocolError, TrackHeader
+from talkclip.script import ScriptPart
+from talkclip.timeline import PromptTimeline
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpeakRequest:
+    """Speak a sound with a timeline of prompts.
+
+    Attributes:
+        audio: a sound or video file, sent as it is and decoded by the server, or samples.
+        timeline: prompts, in seconds from `start_s`.
+        fps: frames per second of the answer, 1..240.
+        space: coefficient space of the answer, one of `Client.welcome.engine.spaces`.
+        seed: of blinks and head motion.
+        gains: how much of each layer of motion, 0 = off.
+        text: transcript, if known; the lips get better with it.
+        script: stage directions with their words (`talkclip.script.parse_script`); replaces timeline and text.
+        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis.
+        start_s, end_s: the part of the file to use, in seconds; end None = to its end.
+    """
+
+    audio: Path | AudioClip
+    timeline: PromptTimeline
+    fps: float
+    space: str = "arkit52"
+    seed: int = 0
+    gains: LayerGains = dataclasses.field(default_factory=LayerGains)
+    text: str | None = None
+    phones: PhoneTrack | None = None
+    script: tuple[ScriptPart, ...] = ()
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frames:
+    """Consecutive frames of a track that is still arriving.
+
+    Attributes:
+        first_frame: their place in the track.
+        values: float32 (n, C).
+        head: float32 (n, 6) in the columns of `HEAD6`, or None.
+    """
+
+    first_frame: int
+    values: np.ndarray
+    head: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpeakReply:
+    """A finished request.
+
+    Attributes:
+        track: coefficients on the clock of the sound's part (`start_s` of the request is 0).
+        backend: the speech back end that was used.
+        notes: what the prompt was understood as, and what was not; for people.
+        phones: what was heard, when; may be mended and given back as `SpeakRequest.phones`.
+        timeline: the prompts as played (a script's directions with their times).
+        elapsed_s: the server's computing time.
+    """
+
+    track: CoefficientTrack
+    backend: str
+    notes: tuple[str, ...]
+    phones: PhoneTrack | None
+    timeline: PromptTimeline
+    elapsed_s: float
+
+
+class JobState(enum.Enum):
+    """Where a job is. The last three are final."""
+
+    UPLOADING = "uploading"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Job:
+    """One request on its way. Read it between calls of `Client.pump`; only the client changes it.
+
+    Attributes:
+        id: the job's id on the wire.
+        request: what was asked.
+        state: see `JobState`.
+        stage, fraction, text: the latest progress: stable word, 0..1 of the job, words for people.
+        header: space, names, fps and number of frames, once known.
+        reply: the result, when the state is DONE.
+        error: what went wrong, when the state is FAILED or CANCELLED.
+    """
+
+    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload) -> None:
+        self.id = job_id
+        self.request = request
+        self.upload = upload
+        self.state = JobState.UPLOADING
+        self.stage, self.fraction, self.text = "upload", 0.0, "Sending the sound"
+        self.header: TrackHeader | None = None
+        self.reply: SpeakReply | None = None
+        self.error: TalkClipError | None = None
+        self.frames_received = 0
+        self.chunks_to_credit = 0
+        self._arrived: list[Frames] = []
+        self._taken = 0
+
+    @property
+    def finished(self) -> bool:
+        """True in a final state."""
+        return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+    def take_frames(self) -> list[Frames]:
+        """-> the frames that arrived since the last call, in order."""
+        new = self._arrived[self._taken :]
+        self._taken = len(self._arrived)
+        return new
+
+    def result(self) -> SpeakReply:
+        """-> the reply of a finished job.
+
+        Raises:
+            TalkClipError: what the job failed with (`Cancelled` when it was cancelled), or that it is still going on.
+        """
+        if self.reply is not None:
+            return self.reply
+        raise self.error or TalkClipError("The job is not finished.", "Pump the client until it is.", "not_finished")
+
+    def fail(self, error: TalkClipError) -> None:
+        """Enter a final state; a job that is in one already stays there."""
+        if not self.finished:
+            self.error = error
+            self.state = JobState.CANCELLED if isinstance(error, Cancelled) else JobState.FAILED
+
+    def begin_track(self, header: TrackHeader) -> None:
+        """The server says what the chunks will hold."""
+        if self.header is not None:
+            raise ProtocolError("The server announced a second track for one job.")
+        self.header = header
+        self.state = JobState.RUNNING
+
+    def add_chunk(self, chunk: Chunk) -> None:
+        """Take the next frames.
+
+        Raises:
+            ProtocolError: frames out of order, or of another shape than announced.
+        """
+        header = self.header
+        if header is None or chunk.first_frame != self.frames_received:
+            raise ProtocolError(f"Frame {chunk.first_frame} came where frame {self.frames_received} was expected.")
+        n_frames = chunk.values.shape[0]
+        head_shape = None if chunk.head is None else chunk.head.shape
+        if (
+            n_frames == 0
+            or chunk.values.shape[1] != len(header.names)
+            or head_shape != ((n_frames, len(HEAD6)) if header.has_head else None)
+            or self.frames_received + n_frames > header.n_frames
+        ):
+            raise ProtocolError(f"A chunk of shape {chunk.values.shape}, head {head_shape} is not what was announced.")
+        self._arrived.append(Frames(chunk.first_frame, chunk.values, chunk.head))
+        self.frames_received += n_frames
+        self.chunks_to_credit += 1
+
+    def finish(self, done: Done) -> None:
+        """All frames are here: put the track together.
+
+        Raises:
+            ProtocolError: frames are missing.
+        """
+        header = self.header
+        if header is None or not self.frames_received == header.n_frames == done.n_frames:
+            raise ProtocolError(f"The server sent {self.frames_received} frames and counted {done.n_frames}.")
+        heads = [frames.head for frames in self._arrived if frames.head is not None]
+        track = CoefficientTrack(
+            header.space,
+            header.names,
+            header.fps,
+            np.concatenate([frames.values for frames in self._arrived]),
+            header.start_s,
+            np.concatenate(heads) if heads else None,
+        )
+        timeline = done.timeline or self.request.timeline
+        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s)
+        self.fraction = 1.0
+        self.state = JobState.DONE

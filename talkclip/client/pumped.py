@@ -1,0 +1,365 @@
+"""The part of the client that never blocks: connection, uploads and jobs move on by calls of `pump`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable
+
+from talkclip import __version__
+from talkclip.client.job import Job, JobState, SpeakRequest
+from talkclip.client.transport import Transport, ZmqTransport
+from talkclip.client.upload import Upload
+from talkclip.errors import Cancelled, InputError, TalkClipError
+from talkclip.protocol import (
+    DEFAULT_ADDRESS,
+    FROM_SERVER,
+    NO_ID,
+    Accepted,
+    Animate,
+    AudioSource,
+    Bye,
+    Cancel,
+    Chunk,
+    Credit,
+    Done,
+    Failure,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Progress,
+    ProtocolError,
+    Put,
+    PutState,
+    StatusReport,
+    TrackHeader,
+    Welcome,
+    decode,
+    encode,
+)
+
+CREDIT_CHUNKS = 16
+_PUT = ".put"
+_HELLO_AGAIN_S = 0.25
+
+
+class ConnectionFailed(TalkClipError):  # noqa: N818 - reads as what happened
+    """No server answers, or it stopped answering."""
+
+    code = "no_server"
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeouts:
+    """How long to wait, in seconds.
+
+    Attributes:
+        connect_s: for the welcome.
+        ping_after_s: silence after which the server is asked whether it is there.
+        silence_s: silence after that question until the server counts as gone.
+    """
+
+    connect_s: float = 3.0
+    ping_after_s: float = 2.0
+    silence_s: float = 10.0
+
+
+class PumpedClient:
+    """One connection to one server, driven by calls of `pump`; see `Client` for the whole story.
+
+    Attributes:
+        address: where the server is.
+        welcome: who the server is and what it can do; None while not connected.
+        error: why the connection was lost or never came up; None otherwise.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        transport: Transport | None = None,
+        timeouts: Timeouts = Timeouts(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.address = address
+        self.welcome: Welcome | None = None
+        self.error: TalkClipError | None = None
+        self._transport = transport or ZmqTransport(address)
+        self._timeouts = timeouts
+        self._clock = clock
+        self._open = False
+        self._jobs: dict[str, Job] = {}
+        self._outbox: list[bytes] = []
+        self._answers: dict[str, Message] = {}
+        self._prefix = uuid.uuid4().hex[:8]
+        self._count = 0
+        self._hello_id = ""
+        self._connect_by = self._hello_at = self._heard_at = self._pumped_at = 0.0
+        self._asked_at: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        """True between the server's welcome and the loss of the connection."""
+        return self.welcome is not None
+
+    @property
+    def busy(self) -> bool:
+        """True while `pump` has something to wait for: a welcome or a job."""
+        return bool(self._jobs) or (self._open and self.welcome is None)
+
+    def start(self) -> None:
+        """Begin to connect; `pump` goes on with it. Does nothing when that has been done.
+
+        Raises:
+            TalkClipError: the address cannot be used.
+        """
+        if self._open:
+            return
+        self._transport.open()
+        self._open, self.error, self._asked_at = True, None, None
+        self._heard_at = self._pumped_at = self._clock()
+        self._connect_by = self._heard_at + self._timeouts.connect_s
+        self._hello_id = self._new_id()
+        self._say_hello()
+
+    def submit(self, request: SpeakRequest) -> Job:
+        """Take a request; `pump` carries it out. Connects if need be.
+
+        Raises:
+            InputError: the sound cannot be read.
+            TalkClipError: the address cannot be used.
+        """
+        self.start()
+        job = Job(self._new_id(), request, Upload(request.audio))
+        self._jobs[job.id] = job
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job. It is `CANCELLED` at once; whatever of it is still on its way is ignored."""
+        if job.finished:
+            return
+        if job.state is not JobState.UPLOADING:
+            self._send(Cancel(job.id))
+        self._end(job, Cancelled())
+
+    def pump(self, budget_ms: float = 4.0) -> bool:
+        """Receive, upload, and watch the connection, for about `budget_ms` milliseconds at most.
+
+        -> True when there is more to do at once; the caller may pump again without waiting.
+        """
+        if not self._open:
+            return False
+        now = self._clock()
+        if self._asked_at is not None and now - self._pumped_at > 1.0:
+            self._asked_at += now - self._pumped_at  # the host slept, not the server
+        self._pumped_at = now
+        deadline = now + budget_ms / 1000
+        more = True
+        while more and self._open:
+            more = self._receive_one()
+            if not more:
+                self._watch()
+                more = self._work()
+            if self._clock() >= deadline:
+                break
+        return more and self._open
+
+    def close(self) -> None:
+        """Say good-bye and close. Jobs that are going on end as cancelled. The client may be started again."""
+        if self._open:
+            self._send(Bye(self._new_id()))
+            self._shut(Cancelled("The connection was closed."))
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _say_hello(self) -> None:
+        self._hello_at = self._clock()
+        self._send(Hello(self._hello_id, client=f"talkclip {__version__}"))
+
+    def _new_id(self) -> str:
+        self._count += 1
+        return f"{self._prefix}-{self._count}"
+
+    def _send(self, message: Message) -> None:
+        self._outbox.append(encode(message))
+        self._flush()
+
+    def _flush(self) -> bool:
+        """-> True when everything went to the socket."""
+        while self._outbox and self._transport.send(self._outbox[0]):
+            del self._outbox[0]
+        return not self._outbox
+
+    def _receive_one(self) -> bool:
+        frame = self._transport.receive()
+        if frame is None:
+            return False
+        self._heard_at, self._asked_at = self._clock(), None
+        try:
+            self._handle(decode(frame, FROM_SERVER))
+        except ProtocolError as error:
+            self._not_understood(error)
+        return True
+
+    def _not_understood(self, error: ProtocolError) -> None:
+        """A frame we cannot read ends the job it belongs to; one that belongs to none is no reason to stop."""
+        if self.welcome is None and error.code == "version":
+            self._shut(error)
+        elif job := self._jobs.get(error.request_id):
+            self._send(Cancel(job.id))
+            self._end(job, error)
+
+    def _handle(self, message: Message) -> None:
+        job = self._jobs.get(message.id.removesuffix(_PUT))
+        match message:
+            case Welcome():
+                self.welcome = message if message.id == self._hello_id else self.welcome
+            case Failure():
+                self._handle_failure(message, job)
+            case Pong() | StatusReport():
+                self._answers = {message.id: message}
+            case _ if job is not None:
+                try:
+                    self._handle_job(message, job)
+                except TalkClipError as error:
+                    self._send(Cancel(job.id))
+                    self._end(job, error)
+
+    def _handle_failure(self, message: Failure, job: Job | None) -> None:
+        if message.id == self._hello_id:
+            self._shut(error_of(message))
+        elif message.code == "hello_first":
+            hint = "Try again."
+            self._shut(ConnectionFailed(f"The TalkCLIP server at {self.address} was restarted.", hint, "restarted"))
+        elif job is not None:
+            self._end(job, error_of(message))
+        elif message.id != NO_ID:
+            self._answers = {message.id: message}
+
+    def _handle_job(self, message: Message, job: Job) -> None:
+        match message:
+            case PutState():
+                job.upload.take_state(message)
+                job.fraction = job.upload.fraction
+            case Accepted(ahead=ahead) if job.state is JobState.WAITING:
+                job.stage, job.fraction = "wait", 0.0
+                job.text = f"Waiting for {ahead} other job{'s' * (ahead != 1)}" if ahead else "Starting"
+            case Progress():
+                job.state = JobState.RUNNING
+                job.stage, job.fraction, job.text = message.stage, message.fraction, message.text
+            case TrackHeader():
+                job.begin_track(message)
+            case Chunk():
+                job.add_chunk(message)
+                if job.chunks_to_credit >= CREDIT_CHUNKS // 2:
+                    self._send(Credit(job.id, job.chunks_to_credit))
+                    job.chunks_to_credit = 0
+            case Done():
+                job.finish(message)
+                self._forget(job)
+
+    def _work(self) -> bool:
+        """Push uploads on by one step each. -> True when more can be done at once."""
+        if not self._flush() or self.welcome is None:
+            return False
+        more = False
+        for job in list(self._jobs.values()):
+            if job.state is JobState.UPLOADING:
+                try:
+                    more |= self._upload(job)
+                except TalkClipError as error:
+                    self._end(job, error)
+        return more
+
+    def _upload(self, job: Job) -> bool:
+        upload, welcome = job.upload, self.welcome
+        assert welcome is not None
+        if upload.size > welcome.limits.upload_bytes:
+            megabytes, most = upload.size >> 20, welcome.limits.upload_bytes >> 20
+            text = f"{upload.name}: {megabytes} MB; this server takes at most {most} MB."
+            raise InputError(text, "Cut it, or compress it.")
+        if not upload.sha256:
+            upload.hash_step()
+            return True
+        if not upload.announced:
+            self._send(Put(job.id + _PUT, upload.sha256, upload.size))
+            upload.announce()
+        elif upload.complete:
+            self._send(_animate(job))
+            upload.close()
+            job.state, job.stage, job.text = JobState.WAITING, "wait", "Waiting for the server"
+        elif chunk := upload.next_chunk(job.id + _PUT, welcome.limits.upload_chunk_bytes):
+            self._send(chunk)
+            upload.chunk_sent(chunk)
+            return not self._outbox
+        return False
+
+    def _watch(self) -> None:
+        """Everything that arrived was handled: is the server still there?"""
+        now, times = self._clock(), self._timeouts
+        if self.welcome is None:
+            if now > self._connect_by:
+                self._shut(self._nobody())
+            elif now - self._hello_at > _HELLO_AGAIN_S and self._transport.broken():
+                self._outbox.clear()  # the server went away before it answered; it may be on its way up again
+                self._transport.open()
+                self._say_hello()
+        elif self._transport.broken():
+            text = f"The TalkCLIP server at {self.address} closed the connection: it was stopped, or it crashed."
+            self._shut(ConnectionFailed(text, "Start it again with `talkclip serve`, then try again.", "server_gone"))
+        elif self._asked_at is not None:
+            if now - self._asked_at > times.silence_s:
+                text = f"The TalkCLIP server at {self.address} has not answered for {times.silence_s:g} s."
+                hint = "Look at its window or log; restart it if it hangs."
+                self._shut(ConnectionFailed(text, hint, "server_silent"))
+        elif now - self._heard_at > times.ping_after_s:
+            self._asked_at = now
+            self._send(Ping(self._new_id()))
+
+    def _nobody(self) -> ConnectionFailed:
+        return ConnectionFailed(f"No TalkCLIP server answers at {self.address};", "start one with `talkclip serve`.")
+
+    def _end(self, job: Job, error: TalkClipError) -> None:
+        job.fail(error)
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        job.upload.close()
+        self._jobs.pop(job.id, None)
+
+    def _shut(self, error: TalkClipError) -> None:
+        """End the connection and with it all jobs."""
+        self._open, self.welcome, self.error = False, None, error
+        self._outbox.clear()
+        self._answers.clear()
+        self._transport.close()
+        for job in list(self._jobs.values()):
+            self._end(job, error)
+
+
+def _animate(job: Job) -> Animate:
+    request, upload = job.request, job.upload
+    return Animate(
+        job.id,
+        AudioSource(upload.sha256, upload.name, request.start_s, request.end_s),
+        request.timeline,
+        request.fps,
+        request.space,
+        request.seed,
+        request.gains,
+        request.text,
+        request.phones,
+        request.script,
+        CREDIT_CHUNKS,
+    )
+
+
+def error_of(message: Failure) -> TalkClipError:
+    """The server's error as the exception the same mistake raises here."""
+    if message.code == Cancelled.code:
+        return Cancelled(message.message, message.hint)
+    if message.code == InputError.code:
+        return InputError(message.message, message.hint)
+    return TalkClipError(message.message, message.hint, message.code)
