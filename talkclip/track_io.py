@@ -216,15 +216,13 @@ def _clock(codes: Sequence[tuple[int, float]], fps: float | None) -> tuple[np.nd
     steps = np.diff(times)
     if (steps <= 0).any():
         raise InputError("has time codes that do not increase.", "Export the recording again.")
-    return times, float(fps_fraction(_nominal(1.0 / float(np.median(steps)), float(len(steps) / times[-1]))))
+    return times, float(fps_fraction(_nominal(steps)))
 
 
-def _nominal(median_fps: float, mean_fps: float) -> float:
-    """The NTSC or whole rate next to the measured one; a recording with dropped frames keeps its median rate."""
-    measured = mean_fps if abs(mean_fps - median_fps) < 0.02 * median_fps else median_fps
-    whole = round(measured)
-    candidates = [float(whole), whole * 1000 / 1001]
-    near = min(candidates, key=lambda rate: abs(rate - measured))
+def _nominal(steps_s: np.ndarray) -> float:
+    """Frames per second behind measured steps: the NTSC or whole rate next to them; dropped frames do not count."""
+    measured = 1.0 / float(steps_s[steps_s < 1.5 * np.median(steps_s)].mean())
+    near = min((round(measured), round(measured) * 1000 / 1001), key=lambda rate: abs(rate - measured))
     return near if abs(near - measured) < 0.02 else measured
 
 
