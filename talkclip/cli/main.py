@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
@@ -32,12 +32,21 @@ app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
-    """Entry point: errors we can explain are one line on stderr; bad input exits with 2."""
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    """Entry point of `talkclip`."""
+    _explained(app)
+
+
+def run(command: Callable[..., None]) -> None:
+    """Run one function as a command of its own, with the same handling of errors."""
+    _explained(lambda: typer.run(command))
+
+
+def _explained(work: Callable[[], object]) -> None:
+    """Errors we can explain are one line on stderr; bad input exits with 2."""
     try:
-        app()
+        work()
     except (Cancelled, KeyboardInterrupt):
-        _say("Cancelled; nothing was written.")
+        _say("Cancelled; nothing half-written was left.")
         sys.exit(EXIT_CANCELLED)
     except TalkClipError as error:
         _say(f"talkclip: {error}")

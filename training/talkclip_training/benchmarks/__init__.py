@@ -1,0 +1,1 @@
+"""Measurements; timings are never asserted in tests."""
