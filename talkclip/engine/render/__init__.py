@@ -1,0 +1,1 @@
+"""Pictures of the default head: frames, video, plots."""
