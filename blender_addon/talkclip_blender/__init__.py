@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TalkCLIP: type how a line is spoken, and the face speaks it that way.
+
+    properties.py preferences.py panel.py        what the user sees and what is saved with the file
+    head_operator.py speak_operator.py server_operator.py   collect, submit, apply; nothing is computed here
+    speech.py       one request: built from the scene, carried by talkclip.client, applied as keys
+    face.py axes.py which shape keys, bones and objects of a character can be keyed
+    keying.py layers.py   keys into an Action, the Action into the NLA above the animator's own
+    compat.py       everything that differs between Blender versions
+"""
+
+from __future__ import annotations
+
+# Only read where this folder is loaded as a legacy add-on; extensions have `blender_manifest.toml`.
+bl_info = {
+    "name": "TalkCLIP",
+    "author": "The TalkCLIP for Blender project",
+    "version": (0, 1, 0),
+    "blender": (3, 4, 0),
+    "location": "3D Viewport > Sidebar > TalkCLIP",
+    "description": "Type how a line is spoken, and the face speaks it that way",
+    "category": "Animation",
+}
+
+
+def register() -> None:
+    """Blender calls this when the extension is enabled."""
+    from . import registration
+
+    registration.register()
+
+
+def unregister() -> None:
+    """Blender calls this when the extension is disabled."""
+    from . import registration
+
+    registration.unregister()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that differs between Blender versions. No other module looks at `bpy.app.version`.
+
+Supported: 4.5 LTS to 5.2 LTS. 3.4 is kept working as far as it costs nothing, because it is the Blender in which a
+real window can be looked at on a machine without a display.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+HAS_SLOTS = bpy.app.version >= (4, 4, 0)
+HAS_PROGRESS_BAR = bpy.app.version >= (4, 0, 0)
+HAS_PLACEHOLDER = bpy.app.version >= (4, 1, 0)
+_STRIPS_RENAMED = bpy.app.version >= (5, 0, 0)
+
+
+def online_access() -> bool:
+    """Whether the user lets extensions use the internet; Blender asks this since 4.2."""
+    return bool(getattr(bpy.app, "online_access", True))
+
+
+def open_action(action: bpy.types.Action, owner: bpy.types.ID) -> tuple[Any, Any]:
+    """Where the F-curves of `owner` go in a new action -> (collection of F-curves, slot or None).
+
+    Since 4.4 one action serves several datablocks, each through a slot of its own; before, it serves one.
+    """
+    if not HAS_SLOTS:
+        action.id_root = owner.id_type
+        return action.fcurves, None
+    slot = action.slots.new(owner.id_type, owner.name)
+    layer = action.layers[0] if action.layers else action.layers.new("TalkCLIP")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(slot, ensure=True).fcurves, slot
+
+
+def fcurves_of(action: bpy.types.Action | None, slot: Any = None) -> list[bpy.types.FCurve]:
+    """The F-curves an action holds for one slot; [] without an action. Before 4.4 `slot` is not looked at."""
+    if action is None:
+        return []
+    if not HAS_SLOTS:
+        return list(action.fcurves)
+    if slot is None:
+        return []
+    return [
+        curve
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in [strip.channelbag(slot)]
+        if bag is not None
+        for curve in bag.fcurves
+    ]
+
+
+def slot_of(user: Any) -> Any:
+    """The slot that animation data or an NLA strip uses, or None."""
+    return getattr(user, "action_slot", None)
+
+
+def set_slot(user: Any, slot: Any) -> None:
+    """Make animation data or an NLA strip use `slot` of its action."""
+    if HAS_SLOTS and slot is not None:
+        user.action_slot = slot
+
+
+def sound_strips(scene: bpy.types.Scene) -> list[Any]:
+    """The scene's VSE sound strips, also those inside meta strips."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    strips = editor.strips_all if _STRIPS_RENAMED else editor.sequences_all
+    return [strip for strip in strips if strip.type == "SOUND"]
+
+
+def top_strips(editor: Any) -> Any:
+    """The collection that new strips are added to."""
+    return editor.strips if _STRIPS_RENAMED else editor.sequences
+
+
+@dataclass(frozen=True)
+class StripTiming:
+    """Where a VSE strip stands, in scene frames."""
+
+    content: float
+    """Frame at which the untrimmed media would start."""
+    first: int
+    """First frame that is heard."""
+    end: int
+    """Frame after the last one that is heard."""
+    trim: float
+    """Frames cut from the media's own start, before `content`."""
+
+
+def strip_timing(strip: Any) -> StripTiming:
+    """Where a VSE strip stands. 5.x renamed these properties and warns of the old names."""
+    if hasattr(strip, "content_start"):
+        return StripTiming(strip.content_start, strip.left_handle, strip.right_handle, strip.content_trim_start)
+    return StripTiming(
+        strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.animation_offset_start
+    )
+
+
+def smooth_shading(mesh: bpy.types.Mesh) -> None:
+    """Shade every face of a mesh smooth."""
+    mesh.polygons.foreach_set("use_smooth", [True] * len(mesh.polygons))
+
+
+def vertex_colors(mesh: bpy.types.Mesh, name: str) -> Any:
+    """A new byte-colour attribute, one colour per vertex, made the active one."""
+    attribute = mesh.color_attributes.new(name, "BYTE_COLOR", "POINT")
+    mesh.color_attributes.active_color = attribute
+    return attribute

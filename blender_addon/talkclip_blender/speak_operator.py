@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Speak button."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+import bpy
+from talkclip.errors import Cancelled, TalkClipError
+
+from . import connection, face, report, speech
+
+_TICK_S = 0.02
+_BLOCKING_BUDGET_MS = 50.0
+_BLOCKING_PAUSE_S = 0.005
+_PROGRESS_STEPS = 100
+
+# The run of the window system's modal operator; None while nothing runs. Read by the panel.
+_running: speech.Run | None = None
+
+
+def progress() -> tuple[float, str] | None:
+    """(0..1, words) of the request that is going on, or None."""
+    return None if _running is None else _running.progress
+
+
+def cancel_running() -> None:
+    """Stop the request that is going on, if any."""
+    global _running
+    if _running is not None:
+        _running.close()
+        _running = None
+
+
+class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming rule
+    """Make the active character speak its line the way the prompt says. Your own keys are not touched"""
+
+    bl_idname = "talkclip.speak"
+    bl_label = "Speak"
+    bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Cheap: Blender asks on every redraw."""
+        reason = _why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Blocking: scripts and headless Blender, where no timer fires."""
+        try:
+            run = _start(context)
+        except TalkClipError as problem:
+            return report.error(self, problem)
+        try:
+            while not run.pump(_BLOCKING_BUDGET_MS):
+                time.sleep(_BLOCKING_PAUSE_S)
+            return self._finish(run)
+        finally:
+            run.close()
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """With a window: goes on in small steps while the user works; ESC stops it."""
+        global _running
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            _running = _start(context)
+        except TalkClipError as problem:
+            return report.error(self, problem)
+        manager = context.window_manager
+        manager.progress_begin(0, _PROGRESS_STEPS)
+        self._timer = manager.event_timer_add(_TICK_S, window=context.window)
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """One step on every tick of the timer."""
+        run = _running
+        if run is None:  # the extension was disabled
+            self._leave(context)
+            return {"CANCELLED"}
+        if event.type == "ESC" and event.value == "PRESS":
+            self._leave(context)
+            return report.error(self, Cancelled("Stopped; nothing was changed."))
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        ended = run.pump()
+        fraction, _ = run.progress
+        context.window_manager.progress_update(round(fraction * _PROGRESS_STEPS))
+        _redraw(context)
+        if not ended:
+            return {"RUNNING_MODAL"}
+        try:
+            return self._finish(run)
+        finally:
+            self._leave(context)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender closes the window or loads another file."""
+        self._leave(context)
+
+    def _finish(self, run: speech.Run) -> set[str]:
+        try:
+            texts = speech.apply(run.plan, run.result())
+        except TalkClipError as problem:
+            return report.error(self, problem)
+        report.notes(self, texts)
+        return {"FINISHED"}
+
+    def _leave(self, context: bpy.types.Context) -> None:
+        cancel_running()
+        manager = context.window_manager
+        manager.event_timer_remove(self._timer)
+        manager.progress_end()
+        _redraw(context)
+
+
+def _start(context: bpy.types.Context) -> speech.Run:
+    return speech.Run(speech.plan(context.active_object, context.scene), connection.open_client(context))
+
+
+def _why_not(context: bpy.types.Context) -> str:
+    """Why Speak is greyed out, or ""."""
+    active = context.active_object
+    if _running is not None:
+        return "TalkCLIP is at work; press ESC to stop it"
+    if active is None or not face.may_have_face(active):
+        return "Select a character whose mesh has ARKit or FLAME shape keys, or use Add Default Head"
+    character = active.talkclip
+    if character.sound_source == "FILE" and not character.sound_path:
+        return "Choose a sound file first"
+    if character.sound_source == "STRIP" and not character.sound_strip:
+        return "Choose a sound strip first"
+    return ""
+
+
+def _redraw(context: bpy.types.Context) -> None:
+    """The panel shows the progress."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
