@@ -9,11 +9,13 @@ The prose, the error codes and byte examples are in `docs/protocol.md`.
 
 from __future__ import annotations
 
-from talkclip.protocol.codec import MAX_FRAME_BYTES, NO_ID, decode, encode, version_error
+from talkclip.protocol.codec import NO_ID, decode, encode, version_error
 from talkclip.protocol.messages import (
     DEFAULT_ADDRESS,
     FROM_CLIENT,
     FROM_SERVER,
+    MAX_CREDIT,
+    MAX_FRAME_BYTES,
     PROTOCOL_VERSION,
     SUPPORTED_VERSIONS,
     Accepted,
@@ -47,6 +49,7 @@ __all__ = [
     "DEFAULT_ADDRESS",
     "FROM_CLIENT",
     "FROM_SERVER",
+    "MAX_CREDIT",
     "MAX_FRAME_BYTES",
     "NO_ID",
     "PROTOCOL_VERSION",

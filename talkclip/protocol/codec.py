@@ -8,10 +8,17 @@ from typing import Any
 
 import msgpack
 
-from talkclip.protocol.messages import ID_PATTERN, PROTOCOL_VERSION, SUPPORTED_VERSIONS, Failure, Hello, Message
+from talkclip.protocol.messages import (
+    ID_PATTERN,
+    MAX_FRAME_BYTES,
+    PROTOCOL_VERSION,
+    SUPPORTED_VERSIONS,
+    Failure,
+    Hello,
+    Message,
+)
 from talkclip.protocol.values import MAX_ITEMS, ProtocolError, read_dataclass, to_plain
 
-MAX_FRAME_BYTES = 4_194_304
 NO_ID = "-"
 _ANY_VERSION = frozenset({Hello.op, Failure.op})
 

@@ -19,6 +19,8 @@ from talkclip.timeline import PromptTimeline
 
 PROTOCOL_VERSION = 1
 SUPPORTED_VERSIONS: tuple[int, ...] = (1,)
+MAX_FRAME_BYTES = 4_194_304
+MAX_CREDIT = 100
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5599"
 
 ID_PATTERN = r"[\x21-\x7e]{1,64}"
@@ -104,7 +106,7 @@ class ServerLimits:
         idle_client_s: how long a client without jobs may be silent before it has to say hello again.
     """
 
-    message_bytes: int = 4_194_304
+    message_bytes: int = MAX_FRAME_BYTES
     upload_bytes: int = 1_073_741_824
     upload_chunk_bytes: int = 262_144
     audio_s: float = 10_800.0
@@ -173,7 +175,7 @@ class Animate(Message):
     text: str | None = None
     phones: PhoneTrack | None = None
     script: tuple[ScriptPart, ...] = ()
-    credit: Annotated[int, Between(1, 1_000)] = 16
+    credit: Annotated[int, Between(1, MAX_CREDIT)] = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +183,7 @@ class Credit(Message):
     """The client has taken chunks of job `id`: the server may send `chunks` more."""
 
     op: ClassVar[str] = "credit"
-    chunks: Annotated[int, Between(1, 1_000)]
+    chunks: Annotated[int, Between(1, MAX_CREDIT)]
 
 
 @dataclasses.dataclass(frozen=True)

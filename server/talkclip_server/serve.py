@@ -1,0 +1,131 @@
+"""`serve`: what `talkclip serve` does. `running_server`: the same in a thread, for tests and scripts."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from talkclip.protocol import DEFAULT_ADDRESS, EngineInfo, ServerLimits
+from talkclip_server.address import loopback_address
+from talkclip_server.engine import Engine, PipelineEngine, PipelineLike
+from talkclip_server.server import Server
+from talkclip_server.store import AudioStore
+
+STORE_BYTES = 4 << 30
+READY = "TalkCLIP server ready at"
+_log = logging.getLogger("talkclip.server")
+
+
+def serve(
+    pipeline: PipelineLike,
+    info: EngineInfo,
+    address: str = DEFAULT_ADDRESS,
+    *,
+    store_folder: Path | None = None,
+    store_bytes: int = STORE_BYTES,
+    limits: ServerLimits | None = None,
+    send_tracebacks: bool = False,
+    exit_when_idle_s: float | None = None,
+) -> None:
+    """Serve a pipeline until SIGINT or SIGTERM (once: finish what runs; twice: at once).
+
+    Prints `TalkCLIP server ready at tcp://127.0.0.1:PORT` when clients may come; the log goes to the logger
+    `talkclip.server`.
+
+    Args:
+        pipeline: who computes.
+        info: what it can do; told to every client.
+        address: where to listen, this machine only; port 0 or * = any free one.
+        store_folder: where uploaded sounds stay between runs; None = a temporary folder that goes with the server.
+        store_bytes: how much of them to keep.
+        limits: what clients may ask; default `ServerLimits()`.
+        send_tracebacks: tell clients where the engine failed, for developers.
+        exit_when_idle_s: stop after so long without a client; None = never.
+
+    Raises:
+        InputError: the address is in use, or other machines could reach it.
+    """
+    limits = limits or ServerLimits()
+    with _store(store_folder, store_bytes) as store:
+        engine = PipelineEngine(pipeline, info, limits.audio_s)
+        server = Server(
+            engine,
+            loopback_address(address),
+            store,
+            limits,
+            send_tracebacks=send_tracebacks,
+            exit_when_idle_s=exit_when_idle_s,
+        )
+        with _stop_on_signals(server):
+            print(f"{READY} {server.address}", flush=True)
+            server.run()
+
+
+@contextlib.contextmanager
+def running_server(
+    engine: Engine,
+    address: str = "tcp://127.0.0.1:0",
+    *,
+    store_folder: Path | None = None,
+    store_bytes: int = STORE_BYTES,
+    limits: ServerLimits | None = None,
+    send_tracebacks: bool = False,
+) -> Iterator[Server]:
+    """A server in a thread of this process; stopped when the block is left. `server.address` is where it listens."""
+    with _store(store_folder, store_bytes) as store:
+        server = Server(
+            engine, loopback_address(address), store, limits or ServerLimits(), send_tracebacks=send_tracebacks
+        )
+        thread = threading.Thread(target=server.run, name="talkclip-server")
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.request_stop()
+            server.request_stop()
+            thread.join()
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Show the server's log as lines of `time level key=value ...`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(level)
+    _log.propagate = False
+
+
+@contextlib.contextmanager
+def _store(folder: Path | None, max_bytes: int) -> Iterator[AudioStore]:
+    if folder is not None:
+        yield AudioStore(folder, max_bytes)
+        return
+    # Windows refuses to delete a file that a hung worker still reads; that must not hide how the server ended.
+    with tempfile.TemporaryDirectory(prefix="talkclip-", ignore_cleanup_errors=True) as temporary:
+        yield AudioStore(Path(temporary), max_bytes)
+
+
+@contextlib.contextmanager
+def _stop_on_signals(server: Server) -> Iterator[None]:
+    """SIGINT and SIGTERM ask the server to stop. Only the main thread may say so; elsewhere nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        _log.info("event=signal signal=%s", signal.Signals(signum).name)
+        server.request_stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
