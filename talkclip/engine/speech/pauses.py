@@ -40,6 +40,11 @@ def pauses(clip: AudioClip, least_s: float = 0.2) -> list[tuple[float, float]]:
     return [(start_s, end_s) for start_s, end_s in spans if end_s - start_s >= least_s]
 
 
+def speech_runs(clip: AudioClip) -> list[tuple[int, int]]:
+    """[first, last) in steps of STEP_S of every stretch of speech."""
+    return _runs(speech_mask(clip))
+
+
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
     """[first, last) of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))

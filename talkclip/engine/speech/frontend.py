@@ -1,0 +1,302 @@
+"""The speech front end: sound (and what is known of its words) -> phones in time and acoustic features.
+
+Back ends: `align` (a transcript is given), `whisper` (finds the words, then aligns them), `fast` (phones alone, no words),
+`file` (phones are given). `auto` takes the best that is possible.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import importlib.util
+import json
+import threading
+
+import numpy as np
+
+from talkclip.audio import AudioClip
+from talkclip.engine.speech import hama
+from talkclip.engine.speech.align import Aligner, with_silence
+from talkclip.engine.speech.cache import DiskCache, cache_key, default_cache
+from talkclip.engine.speech.features import AcousticFeatures, extract_features
+from talkclip.engine.speech.media import SAMPLE_RATE
+from talkclip.engine.speech.recognise import recognise
+from talkclip.engine.speech.whisper import INSTALL, Transcriber, Whisper, require_package, weights_present
+from talkclip.engine.weights.registry import WEIGHTS, find_weight
+from talkclip.errors import InputError, TalkClipError
+from talkclip.phones import Phone, PhoneTrack, Word
+from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
+
+BACKENDS = ("auto", "align", "fast", "whisper")
+# Given phones may reach this far beyond the recording (rounding in other programs).
+_BEYOND_S = 0.05
+# Analyses kept in memory: an animator goes back and forth between a few lines.
+_KEPT = 8
+_KEPT_S = 600.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpeechAnalysis:
+    """What is known about one recording.
+
+    Attributes:
+        clip: 16 kHz mono.
+        phones: phones (and words) in time; they cover the recording, silence is SIL.
+        features: acoustic features.
+        backend: who found the phones: "align", "fast", "whisper" or "file".
+        notes: what the user should know (a transcript that does not fit somewhere, ...), one sentence each.
+    """
+
+    clip: AudioClip
+    phones: PhoneTrack
+    features: AcousticFeatures
+    backend: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class BackendStatus:
+    """One back end for `talkclip doctor`.
+
+    Attributes:
+        name: as given to `SpeechFrontEnd`.
+        ready: it can be used now.
+        detail: what it is.
+        missing: what it lacks, or "".
+        remedy: the command that gets it, or "".
+    """
+
+    name: str
+    ready: bool
+    detail: str
+    missing: str = ""
+    remedy: str = ""
+
+
+def available_backends() -> tuple[BackendStatus, ...]:
+    """Every back end, what it lacks and the command that gets it. Loads no model."""
+    return (_fast_status(), _align_status(), _whisper_status())
+
+
+class SpeechFrontEnd:
+    """Finds phones and features; safe to share between threads.
+
+    Args:
+        backend: "auto", "align", "fast" or "whisper".
+        cache: where results are kept between runs; None keeps none. By default the user's cache (TALKCLIP_CACHE).
+        transcriber: finds words for `whisper`; by default Whisper, when it is installed.
+
+    Raises:
+        InputError: no such back end.
+        TalkClipError: `whisper` is asked for and not installed.
+    """
+
+    def __init__(
+        self,
+        backend: str = "auto",
+        cache: DiskCache | None | str = "default",
+        transcriber: Transcriber | None = None,
+    ) -> None:
+        if backend not in BACKENDS:
+            raise InputError(f"There is no speech back end '{backend}'.", f"Use one of {', '.join(BACKENDS)}.")
+        self._backend = backend
+        self._cache = default_cache() if isinstance(cache, str) else cache
+        self._transcriber = transcriber
+        if transcriber is None and (backend == "whisper" or (backend == "auto" and _whisper_status().ready)):
+            self._transcriber = Whisper()
+        self._aligner = Aligner()
+        self._recent: collections.OrderedDict[str, SpeechAnalysis] = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def active_backend(self) -> str:
+        """What is used for a recording without transcript."""
+        if self._backend != "auto":
+            return self._backend
+        return "whisper" if self._transcriber is not None else "fast"
+
+    def analyse(
+        self,
+        clip: AudioClip,
+        text: str | None = None,
+        phones: PhoneTrack | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCheck | None = None,
+    ) -> SpeechAnalysis:
+        """Phones and features of a recording.
+
+        Args:
+            clip: 16 kHz mono (see `media.load_audio`).
+            text: what is said, in English, as written.
+            phones: phones in time to use instead of finding them (back end `file`).
+            progress: told the stages "phones" and "features".
+            cancel: asked in between.
+
+        Raises:
+            InputError: wrong sample rate; a transcript that is missing, not English or not what is said; phones that do
+                not belong to the recording.
+            Cancelled: `cancel` said so.
+        """
+        _require_rate(clip)
+        key = self._key(clip, text, phones)
+        with self._lock:
+            if key in self._recent:
+                self._recent.move_to_end(key)
+                return self._recent[key]
+        if phones is not None:
+            track, notes = _checked_phones(phones, clip), ()
+        else:
+            track, notes = self.phones(clip, text, progress, cancel)
+        stop_if(cancel)
+        report(progress, "features", 0.0, f"listening to {clip.name}")
+        features = extract_features(clip, progress)
+        analysis = SpeechAnalysis(clip, track, features, track.backend, notes)
+        self._remember(key, analysis)
+        return analysis
+
+    def phones(
+        self,
+        clip: AudioClip,
+        text: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCheck | None = None,
+    ) -> tuple[PhoneTrack, tuple[str, ...]]:
+        """Only the phones, and notes for the user; from the cache when they were found before. See `analyse`."""
+        _require_rate(clip)
+        text = text if text and text.strip() else None
+        backend = self._choose(text)
+        key = self._key(clip, text, None)
+        if self._cache is not None and (entry := self._cache.get(key)) is not None:
+            try:
+                return _from_entry(entry)
+            except (KeyError, TypeError, ValueError, InputError):
+                self._cache.discard(key)
+        stop_if(cancel)
+        report(progress, "phones", 0.0, f"recognising {clip.name}")
+        heard = recognise(clip, *hama.posteriors(clip))
+        stop_if(cancel)
+        track, notes = self._find(backend, clip, text, heard, progress, cancel)
+        if self._cache is not None:
+            self._cache.put(key, _to_entry(track, notes))
+        report(progress, "phones", 1.0, f"{len(track.phones)} phones by '{track.backend}'")
+        return track, notes
+
+    def _choose(self, text: str | None) -> str:
+        if self._backend == "align" and text is None:
+            raise InputError("The back end 'align' needs to know what is said.", "Give the transcript (--text).")
+        if self._backend != "auto":
+            return self._backend
+        return "align" if text is not None else self.active_backend
+
+    def _find(
+        self,
+        backend: str,
+        clip: AudioClip,
+        text: str | None,
+        heard: PhoneTrack,
+        progress: ProgressCallback | None,
+        cancel: CancelCheck | None,
+    ) -> tuple[PhoneTrack, tuple[str, ...]]:
+        if backend == "fast":
+            ignored = f"{clip.name}: the transcript is not used by the back end 'fast'."
+            return heard, (ignored,) if text is not None else ()
+        if backend == "align":
+            aligned = self._aligner.align(clip, text or "", heard.phones, progress, cancel)
+            return aligned.track, aligned.notes
+        assert self._transcriber is not None  # noqa: S101 - __init__ made one for this back end
+        report(progress, "phones", 0.1, f"understanding the words of {clip.name}")
+        words = text or self._transcriber.transcribe(clip)
+        stop_if(cancel)
+        try:
+            aligned = self._aligner.align(clip, words, heard.phones, progress, cancel)
+        except InputError as error:
+            if text is not None:
+                raise
+            # Nothing is wrong with the user's input: the words were not understood (another language, a song).
+            note = f"{clip.name}: its words were not understood ({error.message}); phones are recognised without them."
+            return heard, (note,)
+        return dataclasses.replace(aligned.track, backend="whisper"), aligned.notes
+
+    def _key(self, clip: AudioClip, text: str | None, phones: PhoneTrack | None) -> str:
+        transcriber = self._transcriber.id if self._transcriber is not None else ""
+        given = None if phones is None else dataclasses.asdict(phones)
+        return cache_key(
+            clip=clip.sha256, text=text, phones=given, backend=self._backend, transcriber=transcriber,
+            recogniser=WEIGHTS["hama-ctc"].sha256,
+        )  # fmt: skip
+
+    def _remember(self, key: str, analysis: SpeechAnalysis) -> None:
+        with self._lock:
+            self._recent[key] = analysis
+            while len(self._recent) > 1 and (
+                len(self._recent) > _KEPT or sum(a.clip.duration_s for a in self._recent.values()) > _KEPT_S
+            ):
+                self._recent.popitem(last=False)
+
+
+def _require_rate(clip: AudioClip) -> None:
+    if clip.sample_rate != SAMPLE_RATE:
+        raise InputError(
+            f"{clip.name}: is sampled at {clip.sample_rate} Hz; the engine works at {SAMPLE_RATE} Hz.",
+            "Read the file with load_audio, which resamples.",
+        )
+
+
+def _checked_phones(phones: PhoneTrack, clip: AudioClip) -> PhoneTrack:
+    """Given phones, cut or filled with silence to the recording's length."""
+    if not phones.phones:
+        raise InputError("The given phones are empty.", "Give a file with phones, or leave --phones out.")
+    last = phones.phones[-1]
+    if last.end_s > clip.duration_s + _BEYOND_S and last.symbol != "SIL":
+        raise InputError(
+            f"The given phones end at {last.end_s:.3f} s ({last.symbol}), after the end of {clip.name} "
+            f"({clip.duration_s:.3f} s).",
+            "Give the phones of this recording.",
+        )
+    return PhoneTrack(with_silence(phones.phones, clip.duration_s), phones.words, clip.duration_s, "file")
+
+
+def _to_entry(track: PhoneTrack, notes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    text = json.dumps({"track": dataclasses.asdict(track), "notes": notes})
+    return {"phones": np.frombuffer(text.encode(), np.uint8)}
+
+
+def _from_entry(entry: dict[str, np.ndarray]) -> tuple[PhoneTrack, tuple[str, ...]]:
+    data = json.loads(entry["phones"].tobytes())
+    track = data["track"]
+    return (
+        PhoneTrack(
+            tuple(Phone(**phone) for phone in track["phones"]),
+            tuple(Word(**word) for word in track["words"]),
+            float(track["duration_s"]),
+            str(track["backend"]),
+        ),
+        tuple(data["notes"]),
+    )
+
+
+def _fast_status() -> BackendStatus:
+    detail = "phones without transcript: hama 1.3.13 (CTC, onnxruntime)"
+    try:
+        find_weight("hama-ctc")
+    except TalkClipError as error:
+        return BackendStatus("fast", False, detail, error.message, error.hint.removeprefix("Run: "))
+    return BackendStatus("fast", True, detail)
+
+
+def _align_status() -> BackendStatus:
+    detail = "forced alignment of a transcript, English: pocketsphinx"
+    if importlib.util.find_spec("pocketsphinx") is None:
+        return BackendStatus("align", False, detail, "pocketsphinx is not installed", "pip install 'talkclip[lite]'")
+    return BackendStatus("align", True, detail)
+
+
+def _whisper_status() -> BackendStatus:
+    detail = "words by Whisper base, then alignment: faster-whisper"
+    try:
+        require_package()
+    except TalkClipError as error:
+        return BackendStatus("whisper", False, detail, error.message, INSTALL)
+    if not weights_present():
+        return BackendStatus("whisper", False, detail, "its weights are not installed", INSTALL)
+    return BackendStatus("whisper", True, detail)

@@ -1,0 +1,153 @@
+"""Phones without a transcript: hama's phoneme recogniser (CTC), its spikes widened to timed spans.
+
+A CTC network says which sound comes next by a short spike, not how long the sound lasts. A border between two spikes is put
+where the spectrum changes most; silence comes from the energy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from talkclip.audio import AudioClip
+from talkclip.engine.speech.ipa import arpabet_of
+from talkclip.engine.speech.pauses import STEP_S, speech_runs
+from talkclip.phones import VOWELS, Phone, PhoneTrack
+
+# As the recogniser's own decoder has it: blank is slightly less likely than the network says.
+_BLANK_BIAS = -0.1
+_BLANK = "<blank>"
+# A spike further than this from any speech by energy is a fancy of the network (breath, click).
+_STRAY_S = 0.08
+# Two phones of one spike (j u) stand this far apart.
+_SPLIT_S = 0.03
+# Lengths a phone may have; longer ones lose their end or beginning to silence.
+_LEAST_S, _MOST_CONSONANT_S, _MOST_VOWEL_S = 0.02, 0.28, 0.80
+_BANDS, _WINDOW = 20, 400
+
+
+@dataclasses.dataclass(frozen=True)
+class Spike:
+    """One recognised phone: ARPABET symbol, time of its spike (s), probability there."""
+
+    symbol: str
+    at_s: float
+    probability: float
+
+
+def recognise(clip: AudioClip, log_probs: np.ndarray, tokens: Sequence[str], frame_s: float = 0.02) -> PhoneTrack:
+    """Timed phones by greedy decoding.
+
+    Args:
+        clip: 16 kHz mono.
+        log_probs: (F, tokens) log-probabilities of the CTC network, its delay already taken off: frame k stands at
+            k * frame_s.
+        tokens: the IPA sounds and special tokens of the columns.
+    """
+    from talkclip.engine.speech.align import with_silence
+
+    found = spikes(log_probs, tokens, frame_s)
+    phones = spans(clip, found)
+    return PhoneTrack(with_silence(phones, clip.duration_s), (), clip.duration_s, "fast")
+
+
+def spikes(log_probs: np.ndarray, tokens: Sequence[str], frame_s: float) -> list[Spike]:
+    """The best token per frame, repeats and blanks dropped, as ARPABET."""
+    scores = np.array(log_probs, np.float32)
+    scores[:, list(tokens).index(_BLANK)] += _BLANK_BIAS
+    best = scores.argmax(axis=1)
+    edges = np.flatnonzero(np.diff(best)) + 1
+    found: list[Spike] = []
+    for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(best)], strict=True):
+        symbols = arpabet_of(tokens[int(best[first])])
+        weights = np.exp(scores[first:last, best[first]])
+        at_s = float((np.arange(first, last) * weights).sum() / max(weights.sum(), 1e-12)) * frame_s
+        found += [
+            Spike(symbol, at_s + (k - (len(symbols) - 1) / 2) * _SPLIT_S, float(weights.max()))
+            for k, symbol in enumerate(symbols)
+        ]
+    return _without_wh(found)
+
+
+def _without_wh(found: Sequence[Spike]) -> list[Spike]:
+    """'what' is heard as HH W in the recogniser's alphabet, W in the dictionary's."""
+    following = [*found[1:], None]
+    return [s for s, after in zip(found, following, strict=True) if not (s.symbol == "HH" and after and after.symbol == "W")]
+
+
+def spans(clip: AudioClip, found: Sequence[Spike]) -> list[Phone]:
+    """Spikes -> phones with start and end, in order, without silence."""
+    change = _spectral_change(clip)
+    phones: list[Phone] = []
+    for start_s, end_s, inside in _by_region(clip, found):
+        borders = [start_s]
+        for left, right in zip(inside[:-1], inside[1:], strict=True):
+            borders.append(max(_border(change, left, right), borders[-1] + _LEAST_S / 2))
+        borders.append(max(end_s, borders[-1] + _LEAST_S))
+        phones += [_bounded(s, a, b) for s, a, b in zip(inside, borders[:-1], borders[1:], strict=True)]
+    return phones
+
+
+def _by_region(clip: AudioClip, found: Sequence[Spike]) -> list[tuple[float, float, list[Spike]]]:
+    """(start_s, end_s, spikes) per stretch of speech; a spike beside every stretch widens the nearest one or is dropped."""
+    regions = [[first * STEP_S, min(last * STEP_S, clip.duration_s)] for first, last in speech_runs(clip)]
+    if not regions:
+        return []
+    inside: list[list[Spike]] = [[] for _ in regions]
+    for spike in found:
+        distance = [max(a - spike.at_s, spike.at_s - b, 0.0) for a, b in regions]
+        nearest = int(np.argmin(distance))
+        if distance[nearest] <= _STRAY_S:
+            inside[nearest].append(spike)
+    return [(a, b, group) for (a, b), group in zip(regions, inside, strict=True) if group]
+
+
+def _border(change: np.ndarray, left: Spike, right: Spike) -> float:
+    """The time of the strongest spectral change between two spikes, the middle preferred where nothing stands out."""
+    low, high = left.at_s / STEP_S, right.at_s / STEP_S
+    first, last = int(np.ceil(low)), int(np.floor(high))
+    if last <= first:
+        return (left.at_s + right.at_s) / 2
+    position = np.arange(first, last + 1)
+    centred = 1.0 - 0.5 * np.abs(2 * (position - low) / (high - low) - 1.0)
+    window = change[np.clip(position, 0, change.size - 1)]
+    return float(position[int(np.argmax(window * centred))] * STEP_S)
+
+
+def _bounded(spike: Spike, start_s: float, end_s: float) -> Phone:
+    most = _MOST_VOWEL_S if spike.symbol in VOWELS else _MOST_CONSONANT_S
+    if end_s - start_s > most:
+        start_s = max(start_s, min(spike.at_s - most / 2, end_s - most))
+        end_s = min(end_s, start_s + most)
+    return Phone(spike.symbol, start_s, end_s)
+
+
+@functools.cache
+def _bands(rate: int) -> np.ndarray:
+    """(bins, bands) triangular filters, evenly spaced on the mel scale from 100 Hz to 7 kHz."""
+    mel = np.linspace(np.log1p(100 / 700), np.log1p(7000 / 700), _BANDS + 2)
+    corners = 700 * np.expm1(mel)
+    bins = np.fft.rfftfreq(_WINDOW, 1 / rate)[:, None]
+    rise = (bins - corners[:-2]) / np.diff(corners)[:-1]
+    fall = (corners[2:] - bins) / np.diff(corners)[1:]
+    return np.clip(np.minimum(rise, fall), 0, None)
+
+
+def _spectral_change(clip: AudioClip) -> np.ndarray:
+    """(T,) each STEP_S: how much the spectrum's shape and level differ 20 ms before and after, in dB."""
+    step = round(STEP_S * clip.sample_rate)
+    padded = np.pad(clip.samples, _WINDOW // 2)
+    shape = ((padded.size - _WINDOW) // step + 1, _WINDOW)
+    frames = np.lib.stride_tricks.as_strided(padded, shape, (step * padded.itemsize, padded.itemsize), writeable=False)
+    window = np.hanning(_WINDOW).astype(np.float32)
+    levels = np.empty((shape[0], _BANDS), np.float32)
+    for first in range(0, shape[0], 4096):  # in blocks: an hour's spectrum would fill memory
+        power = np.abs(np.fft.rfft(frames[first : first + 4096] * window, axis=1)) ** 2
+        levels[first : first + 4096] = 10 * np.log10(power @ _bands(clip.sample_rate) + 1e-7)
+    levels = np.maximum(levels, np.percentile(levels, 95) - 60)
+    smooth = (np.pad(levels, ((1, 1), (0, 0)), "edge")[2:] + levels + np.pad(levels, ((1, 1), (0, 0)), "edge")[:-2]) / 3
+    before, after = np.pad(smooth, ((2, 0), (0, 0)), "edge")[:-2], np.pad(smooth, ((0, 2), (0, 0)), "edge")[2:]
+    return np.asarray(np.sqrt(np.square(after - before).mean(axis=1)))
