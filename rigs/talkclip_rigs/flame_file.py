@@ -40,6 +40,25 @@ def load_flame_model(path: str | Path) -> FlameModel:
         InputError: missing or unreadable file, a pickle with anything but arrays, arrays that are not FLAME's.
     """
     where = Path(path)
+    content = _content(where)
+    return _checked_model(_arrays(content, where, KEYS), where, hashlib.sha256(content).hexdigest())
+
+
+def load_arrays(path: str | Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Those of the named numeric arrays that a pickle or npz of FLAME's makers holds, read as safely as the model.
+
+    Raises:
+        InputError: missing or unreadable file, a pickle with anything but arrays.
+    """
+    where = Path(path)
+    found = _arrays(_content(where), where, keys)
+    try:
+        return {key: _plain(value, key) for key, value in found.items()}
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(f"{where}: an array cannot be used ({error}).", WHERE_FROM) from None
+
+
+def _content(where: Path) -> bytes:
     try:
         if where.stat().st_size > MAX_BYTES:
             raise InputError(f"{where}: is too large for a FLAME model.", WHERE_FROM)
@@ -48,19 +67,24 @@ def load_flame_model(path: str | Path) -> FlameModel:
         raise InputError(f"{where}: cannot be read ({error.strerror or error}).", WHERE_FROM) from None
     if not content:
         raise InputError(f"{where}: is empty.", WHERE_FROM)
-    arrays = _npz_arrays(content, where) if zipfile.is_zipfile(io.BytesIO(content)) else _pickled_arrays(content, where)
-    return _checked_model(arrays, where, hashlib.sha256(content).hexdigest())
+    return content
 
 
-def _npz_arrays(content: bytes, where: Path) -> dict[str, Any]:
+def _arrays(content: bytes, where: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        return _npz_arrays(content, where, keys)
+    return _pickled_arrays(content, where, keys)
+
+
+def _npz_arrays(content: bytes, where: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {key: archive[key] for key in KEYS if key in archive.files}
+            return {key: archive[key] for key in keys if key in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
         raise InputError(f"{where}: is no readable npz ({error}).", WHERE_FROM) from None
 
 
-def _pickled_arrays(content: bytes, where: Path) -> dict[str, Any]:
+def _pickled_arrays(content: bytes, where: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     try:
         loaded = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     except _ForbiddenNameError as error:
@@ -75,7 +99,7 @@ def _pickled_arrays(content: bytes, where: Path) -> dict[str, Any]:
         raise InputError(f"{where}: is no readable model file ({type(error).__name__}: {error}).", WHERE_FROM) from None
     if not isinstance(loaded, dict):
         raise InputError(f"{where}: holds a {type(loaded).__name__}, not a FLAME model.", WHERE_FROM)
-    return {key: loaded[key] for key in KEYS if key in loaded}
+    return {key: loaded[key] for key in keys if key in loaded}
 
 
 class _ForbiddenNameError(Exception):

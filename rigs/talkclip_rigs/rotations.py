@@ -29,6 +29,16 @@ def matrix_from_axis_angle(vectors: ArrayLike) -> Matrices:
     return np.asarray(np.eye(3) + first * cross + second * (cross @ cross), dtype=np.float64)
 
 
+def axis_angle_from_matrix(matrix: ArrayLike) -> NDArray[np.float64]:
+    """(3, 3) -> (3,) axis times angle, for turns of less than half a circle."""
+    rotation = np.asarray(matrix, dtype=np.float64)
+    skew = 0.5 * np.array([
+        rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]
+    ])  # fmt: skip
+    sine, cosine = float(np.linalg.norm(skew)), (float(np.trace(rotation)) - 1.0) / 2.0
+    return skew * (np.arctan2(sine, cosine) / sine) if sine > 1e-12 else np.zeros(3)
+
+
 def matrix_from_pitch_yaw_roll(angles: ArrayLike) -> Matrices:
     """(..., 3) pitch, yaw, roll -> (..., 3, 3): first roll, then pitch, then yaw, as a head sits on a neck."""
     pitch, yaw, roll = np.moveaxis(np.asarray(angles, dtype=np.float64), -1, 0)

@@ -1,0 +1,187 @@
+"""Landmarks that two heads of different make can be matched by: on the default head and on the user's FLAME model.
+
+Two ways to get them. From shape: eyeballs, the edges of the lids, the seam of the lips, nose and chin are found by the
+same geometric rules on both heads, from what every FLAME model says about itself (which vertices follow which joint).
+From file: FLAME's own landmark embedding (`flame_static_embedding.pkl`), where the user has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from talkclip.errors import InputError
+from talkclip_rigs.flame import FlameModel
+from talkclip_rigs.flame_file import load_arrays
+
+Points = NDArray[np.float64]
+
+EMBEDDING_NAME: Final = "flame_static_embedding.pkl"
+
+# Name in `DefaultHead.landmarks` -> numbers in the embedding: the 68 points of iBUG 300-W without the 17 of the
+# outline, counted from 0; right and left are the character's. A point between two of them is their mean.
+IBUG51: Final[Mapping[str, tuple[int, ...]]] = {
+    "brow_outer_right": (0,), "brow_mid_right": (2,), "brow_inner_right": (4,),
+    "brow_inner_left": (5,), "brow_mid_left": (7,), "brow_outer_left": (9,), "nose_tip": (13,),
+    "eye_outer_right": (19,), "lid_upper_right": (20, 21), "eye_inner_right": (22,), "lid_lower_right": (23, 24),
+    "eye_inner_left": (25,), "lid_upper_left": (26, 27), "eye_outer_left": (28,), "lid_lower_left": (29, 30),
+    "mouth_corner_right": (31,), "lip_upper_outer": (34,), "mouth_corner_left": (37,), "lip_lower_outer": (40,),
+    "lip_upper_inner": (45,), "lip_lower_inner": (49,),
+}  # fmt: skip
+
+# Columns of the lid, in eyeball radii from the eyeball's centre, at which its edge is measured.
+_LID_COLUMNS: Final = (-0.45, 0.0, 0.45)
+_LIPS_TOUCH_M, _LIPS_APART_M = 0.0035, 0.008
+
+
+@dataclass(frozen=True)
+class Face:
+    """What the rules look at; one coordinate system in metres, +Y up, +Z forward, within about 20 degrees."""
+
+    vertices: Points
+    """(V, 3)."""
+    triangles: NDArray[np.int64]
+    """(F, 3) of the skin alone."""
+    jawness: Points
+    """(V,) 0..1: how far a vertex follows the jaw."""
+    eye_centers: Points
+    """(2, 3) left, right."""
+    eye_radius: float
+    """Metres."""
+
+    @property
+    def skin(self) -> NDArray[np.int64]:
+        """Indices of the vertices that the skin uses."""
+        return np.unique(self.triangles)
+
+
+def geometric_landmarks(face: Face) -> dict[str, Points]:
+    """{name: (3,)}: eyes, lids, lip seam, nose, chin; a feature that cannot be found is left out."""
+    apart = float(np.linalg.norm(face.eye_centers[0] - face.eye_centers[1]))
+    found = {"eye_left": face.eye_centers[0], "eye_right": face.eye_centers[1]}
+    for side, centre in zip(("left", "right"), face.eye_centers, strict=True):
+        found |= _lid_edges(face, centre, side)
+    middle = face.eye_centers.mean(axis=0)
+    points = face.vertices[face.skin]
+    central = np.abs(points[:, 0] - middle[0]) < 0.2 * apart
+    below_eyes = (points[:, 1] < middle[1] - 0.25 * apart) & (points[:, 1] > middle[1] - 1.2 * apart)
+    if (central & below_eyes).any():
+        candidates = points[central & below_eyes]
+        found["nose_tip"] = candidates[np.argmax(candidates[:, 2])]
+        found |= _lip_seam(face, found["nose_tip"], apart)
+    chin = central & (face.jawness[face.skin] > 0.6) & (points[:, 1] < middle[1] - apart)
+    if chin.any():
+        candidates = points[chin]
+        found["chin"] = candidates[np.argmax(candidates[:, 2] - candidates[:, 1])]
+    return found
+
+
+def _lid_edges(face: Face, centre: Points, side: str) -> dict[str, Points]:
+    """The upper and lower lid's edge over three columns of the eyeball, interpolated between vertices."""
+    radius = face.eye_radius
+    offset = face.vertices[face.skin] - centre
+    near = (np.linalg.norm(offset, axis=1) < 1.5 * radius) & (offset[:, 2] > 0.4 * radius)
+    found = {}
+    for lid, sign in (("upper", 1.0), ("lower", -1.0)):
+        part = offset[near & (sign * offset[:, 1] > 0)]
+        edge = []
+        for low in np.arange(-0.9, 0.9, 0.15) * radius:
+            column = part[(part[:, 0] >= low) & (part[:, 0] < low + 0.15 * radius)]
+            if len(column):
+                # The edge is near the middle and in front: the lid's inner side runs back from it.
+                edge.append(column[np.argmin(np.abs(column[:, 1]) - 0.7 * column[:, 2])])
+        if len(edge) < 3:
+            continue
+        line = np.array(sorted(edge, key=lambda point: point[0]))
+        for index, column in enumerate(_LID_COLUMNS):
+            x = column * radius
+            found[f"lid_{lid}_{side}_{index}"] = centre + [x, *(np.interp(x, line[:, 0], line[:, k]) for k in (1, 2))]
+    return found
+
+
+def _lip_seam(face: Face, nose_tip: Points, apart: float) -> dict[str, Points]:
+    """Where the lips meet, in the middle and at both corners: near in space, far apart along the skin."""
+    region = face.skin
+    offset = face.vertices[region] - nose_tip
+    box = (np.abs(offset[:, 0]) < 0.7 * apart) & (offset[:, 1] < -0.1 * apart) & (offset[:, 1] > -0.95 * apart)
+    region = region[box & (offset[:, 2] > -0.8 * apart)]
+    points = face.vertices[region]
+    pairs = cKDTree(points).query_pairs(_LIPS_TOUCH_M, output_type="ndarray")
+    if not len(pairs):
+        return {}
+    follows = face.jawness[region]
+    opening = np.abs(follows[pairs[:, 0]] - follows[pairs[:, 1]]) > 0.05
+    pairs = pairs[opening & (_along_skin(face, region)[pairs[:, 0], pairs[:, 1]] > _LIPS_APART_M)]
+    if not len(pairs):
+        return {}
+    meeting = points[pairs].mean(axis=1)
+    seam = _front_chain(meeting, nose_tip[0])
+    if len(seam) < 3:
+        return {}
+    return {
+        "lips": np.array([nose_tip[0], *(np.interp(nose_tip[0], seam[:, 0], seam[:, k]) for k in (1, 2))]),
+        "mouth_corner_left": seam[-1],
+        "mouth_corner_right": seam[0],
+    }
+
+
+def _along_skin(face: Face, region: NDArray[np.int64]) -> Points:
+    """(R, R) shortest way along edges between the region's vertices, infinite beyond what matters."""
+    place = np.full(len(face.vertices), -1)
+    place[region] = np.arange(len(region))
+    inside = place[face.triangles[(place[face.triangles] >= 0).all(axis=1)]]
+    edges = np.unique(np.sort(np.concatenate([inside[:, [0, 1]], inside[:, [1, 2]], inside[:, [2, 0]]]), axis=1), axis=0)
+    points = face.vertices[region]
+    length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
+    graph = csr_matrix((length, (edges[:, 0], edges[:, 1])), shape=(len(region), len(region)))
+    return np.asarray(dijkstra(graph, directed=False, limit=1.5 * _LIPS_APART_M))
+
+
+def _front_chain(meeting: Points, middle_x: float, step_m: float = 0.002) -> Points:
+    """(S, 3) the front of the seam from the right corner to the left: out from the middle while it runs on."""
+    chain: dict[int, Points] = {}
+    column = np.round((meeting[:, 0] - middle_x) / step_m).astype(int)
+    for direction in (1, -1):
+        last: Points | None = None
+        gap = 0
+        for index in range(0, direction * 30, direction):
+            here = meeting[column == index]
+            if last is not None:
+                here = here[(np.abs(here[:, 2] - last[2]) < 0.006) & (np.abs(here[:, 1] - last[1]) < 0.004)]
+            if len(here):
+                last = here[np.argmax(here[:, 2])]
+                chain[index] = last
+                gap = 0
+            else:
+                gap += 1
+                if gap > 2:
+                    break
+    return np.array([chain[index] for index in sorted(chain)]).reshape(-1, 3)
+
+
+def embedded_landmarks(path: Path, model: FlameModel) -> dict[str, Points]:
+    """{name in `DefaultHead.landmarks`: (3,)} from FLAME's static landmark embedding.
+
+    Raises:
+        InputError: not that file, or made for another mesh.
+    """
+    arrays = load_arrays(path, ("lmk_face_idx", "lmk_b_coords"))
+    try:
+        faces = np.asarray(arrays["lmk_face_idx"]).astype(np.int64)
+        weights = np.asarray(arrays["lmk_b_coords"], dtype=np.float64)
+        if faces.shape != (51,) or weights.shape != (51, 3):
+            raise ValueError(f"{faces.shape} triangles, {weights.shape} weights")
+        corners = model.template[model.triangles[faces]].astype(np.float64)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        hint = "Take FLAME's flame_static_embedding.pkl, or move this file away: landmarks are then found by shape."
+        raise InputError(f"{path}: is no landmark embedding of this model ({error}).", hint) from None
+    marks = np.einsum("nkc,nk->nc", corners, weights)
+    return {name: marks[list(numbers)].mean(axis=0) for name, numbers in IBUG51.items()}

@@ -1,0 +1,198 @@
+"""Solving the map from ARKit shapes to the user's FLAME model, once per model file.
+
+Each ARKit shape of the default head is asked of FLAME's vertices (`flame_match`), and the expression and jaw that come
+closest are found by ridge regression: shapes that open or shift the mouth turn the jaw and move the face together,
+by Gauss-Newton on the posed model; for all others the problem is linear. What FLAME cannot show is reported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import platformdirs
+
+from talkclip.coefficients import ARKIT52
+from talkclip.engine.flame_landmarks import EMBEDDING_NAME, Points, embedded_landmarks
+from talkclip.engine.flame_match import FaceMatch, match_faces
+from talkclip.errors import InputError
+from talkclip_rigs.flame import N_EXPRESSION, FlameMap, FlameModel
+from talkclip_rigs.flame_file import load_flame_model
+from talkclip_rigs.head import DefaultHead
+from talkclip_rigs.rotations import axis_angle_from_matrix
+
+# Part of the cache's key: raise it whenever the solution changes.
+SOLVER_VERSION: Final = 1
+
+# Ridge: one standard deviation of expression costs as much as this error (root mean square over the face), in mm; a
+# turn of the jaw by JAW_SCALE_RAD costs the same.
+RIDGE_MM: Final = 0.04
+JAW_SCALE_RAD: Final = 0.5
+# Which axes of the jaw a shape may turn. The jaw cannot slide, so jawForward is left to the expression.
+JAW_AXES: Final[dict[str, tuple[int, ...]]] = {
+    "jawOpen": (0,), "jawLeft": (1, 2), "jawRight": (1, 2), "mouthClose": (0,),
+}  # fmt: skip
+# mouthClose only ever closes an open jaw, so it is solved there.
+SOLVED_ON_TOP_OF: Final = {"mouthClose": "jawOpen"}
+NEWTON_STEPS: Final = 8
+# Vertices that no shape moves only hold the head still.
+STILL_WEIGHT: Final = 0.2
+MOVES_M: Final = 3e-4
+
+
+def load_flame_map(path: str | Path, cache_dir: str | Path | None = None, n_expression: int = N_EXPRESSION) -> FlameMap:
+    """The map for a user's FLAME model: from the cache, or solved (a few seconds) and cached.
+
+    Args:
+        path: `generic_model.pkl` or an npz of its arrays. A `flame_static_embedding.pkl` beside it is used for landmarks.
+        cache_dir: folder for solved maps; default: the user's cache folder. A folder that cannot be written is no error.
+        n_expression: expression coefficients to use, 1..100.
+
+    Raises:
+        InputError: the file is no FLAME model, or its face cannot be matched.
+    """
+    if not 1 <= n_expression <= N_EXPRESSION:
+        raise InputError(f"FLAME has 1 to {N_EXPRESSION} expression coefficients, not {n_expression}.")
+    model = load_flame_model(path)
+    embedding = Path(path).parent / EMBEDDING_NAME
+    embedded = embedded_landmarks(embedding, model) if embedding.is_file() else None
+    head = DefaultHead.load()
+    folder = Path(cache_dir) if cache_dir is not None else Path(platformdirs.user_cache_dir("talkclip", False)) / "flame"
+    cached = folder / f"{_key(model, head, embedded, n_expression)}.npz"
+    if cached.is_file():
+        try:
+            return FlameMap.load(cached)
+        except InputError:
+            pass  # written by a crashed or other version: solve again
+    solved = solve_flame_map(model, head, embedded, n_expression)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        solved.save(cached)
+    except (OSError, InputError):
+        pass  # a read-only home costs time, not the result
+    return solved
+
+
+def solve_flame_map(
+    model: FlameModel, head: DefaultHead, embedded: dict[str, Points] | None = None, n_expression: int = N_EXPRESSION
+) -> FlameMap:
+    """Solve the map without any cache; arguments as `match_faces` and `load_flame_map`."""
+    match = match_faces(head, model, embedded)
+    fit = _Fit(model, match, n_expression)
+    expression = np.zeros((len(ARKIT52), n_expression))
+    jaw = np.zeros((len(ARKIT52), 3))
+    linear = [index for index, name in enumerate(ARKIT52) if name not in JAW_AXES]
+    expression[linear] = fit.linear(match.wanted[linear])
+    for name, axes in JAW_AXES.items():
+        index = ARKIT52.index(name)
+        below = [ARKIT52.index(SOLVED_ON_TOP_OF[name])] if name in SOLVED_ON_TOP_OF else []
+        expression[index], jaw[index] = fit.with_jaw(
+            match.wanted[[index, *below]].sum(axis=0), axes, expression[below].sum(axis=0), jaw[below].sum(axis=0)
+        )
+    residual, residual_mm = _residuals(fit, match, expression, jaw)
+    pose = np.concatenate([jaw, *(_gaze(head, side) for side in ("left", "right"))], axis=1)
+    return FlameMap(
+        *(np.asarray(part, dtype=np.float32) for part in (expression, pose, residual, residual_mm)),
+        fit_mm=match.fit_mm,
+        model_sha256=model.sha256,
+    )
+
+
+class _Fit:
+    """Weighted ridge regression on one model. E expression coefficients, V vertices."""
+
+    def __init__(self, model: FlameModel, match: FaceMatch, n_expression: int) -> None:
+        self.model = model
+        self.n_expression = n_expression
+        moves = np.linalg.norm(match.wanted, axis=2).max(axis=0) > MOVES_M
+        weight = match.weight * np.where(moves, 1.0, STILL_WEIGHT)
+        # The mean over the moving face, so that RIDGE_MM does not depend on how finely the model is cut.
+        self.weight = weight / weight[moves].sum()
+        self.used = self.weight > 0
+        self.basis = model.expression_basis[self.used, :, :n_expression].astype(np.float64)
+        self.ridge = (RIDGE_MM * 1e-3) ** 2
+
+    def _flat(self, displacement: Points) -> Points:
+        """(..., V, 3) -> (..., 3 V) scaled by the square root of the weight."""
+        scaled = displacement[..., self.used, :] * np.sqrt(self.weight[self.used])[:, None]
+        return np.asarray(scaled.reshape(*displacement.shape[:-2], -1), dtype=np.float64)
+
+    def linear(self, wanted: Points) -> Points:
+        """(S, V, 3) -> (S, E) without the jaw."""
+        basis = (self.basis * np.sqrt(self.weight[self.used])[:, None, None]).reshape(-1, self.n_expression)
+        gram = basis.T @ basis + self.ridge * np.eye(self.n_expression)
+        return np.asarray(np.linalg.solve(gram, basis.T @ self._flat(wanted).T).T)
+
+    def shown(self, expression: Points, jaw_rad: Points) -> Points:
+        """(E,), (3,) -> (V, 3) displacement of the posed model from its template."""
+        posed = self.model.vertices(expression[None], jaw_rad[None])[0]
+        return np.asarray(posed - self.model.template, dtype=np.float64)
+
+    def with_jaw(
+        self, wanted: Points, axes: tuple[int, ...], base_expression: Points, base_jaw: Points
+    ) -> tuple[Points, Points]:
+        """The expression (E,) and jaw (3,) that, added to a base pose, come closest to `wanted` (V, 3)."""
+        free = np.concatenate([np.full(self.n_expression, 1.0), np.full(len(axes), JAW_SCALE_RAD)])
+        step, solution = 1e-4, np.zeros(len(free))  # solution in units of `free`
+
+        def split(unknown: Points) -> tuple[Points, Points]:
+            jaw = np.zeros(3)
+            jaw[list(axes)] = (unknown * free)[self.n_expression :]
+            return unknown[: self.n_expression], jaw
+
+        def shown(unknown: Points) -> Points:
+            expression, jaw = split(unknown)
+            return self._flat(self.shown(base_expression + expression, base_jaw + jaw))
+
+        for _ in range(NEWTON_STEPS):
+            here = shown(solution)
+            jacobian = np.stack([(shown(solution + step * row) - here) / step for row in np.eye(len(free))], axis=1)
+            gram = jacobian.T @ jacobian + self.ridge * np.eye(len(free))
+            change = np.linalg.solve(gram, jacobian.T @ (self._flat(wanted) - here) - self.ridge * solution)
+            solution = solution + change
+            if np.abs(change).max() < 1e-4:
+                break
+        return split(solution)
+
+
+def _residuals(fit: _Fit, match: FaceMatch, expression: Points, jaw: Points) -> tuple[Points, Points]:
+    """Per shape: relative error, and its root mean square over the vertices that should move, in millimetres."""
+    relative, millimetres = np.full(len(ARKIT52), np.nan), np.full(len(ARKIT52), np.nan)
+    for index, name in enumerate(ARKIT52):
+        below = [ARKIT52.index(SOLVED_ON_TOP_OF[name])] if name in SOLVED_ON_TOP_OF else []
+        wanted = match.wanted[[index, *below]].sum(axis=0)
+        moving = fit.used & (np.linalg.norm(match.wanted[index], axis=1) > MOVES_M)
+        if not moving.any():
+            continue
+        shown = fit.shown(expression[[index, *below]].sum(axis=0), jaw[[index, *below]].sum(axis=0))
+        size = np.linalg.norm(fit._flat(match.wanted[index].astype(np.float64)))
+        relative[index] = np.linalg.norm(fit._flat(shown - wanted)) / size
+        error = np.sum((shown - wanted)[moving] ** 2, axis=1)
+        millimetres[index] = 1e3 * np.sqrt(np.average(error, weights=fit.weight[moving]))
+    return relative, millimetres
+
+
+def _gaze(head: DefaultHead, side: str) -> Points:
+    """(52, 3) axis-angle by which each shape turns the default head's eyeball."""
+    ball = head.part == head.part_names.index(f"{side}_eye")
+    rest = head.vertices[ball].astype(np.float64)
+    rest -= rest.mean(axis=0)
+    turns = np.zeros((len(head.names), 3))
+    for index, delta in enumerate(head.deltas[:, ball].astype(np.float64)):
+        moved = rest + delta - delta.mean(axis=0)
+        left, _, right = np.linalg.svd(moved.T @ rest)
+        turn = left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
+        turns[index] = axis_angle_from_matrix(turn)
+    return turns
+
+
+def _key(model: FlameModel, head: DefaultHead, embedded: dict[str, Points] | None, n_expression: int) -> str:
+    """Name of the cached map: changes with everything the solution depends on."""
+    digest = hashlib.sha256(f"{SOLVER_VERSION} {n_expression} {model.sha256}".encode())
+    digest.update(head.vertices.tobytes())
+    digest.update(head.deltas.tobytes())
+    for name, point in sorted((embedded or {}).items()):
+        digest.update(name.encode() + np.asarray(point, dtype=np.float64).tobytes())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,370 @@
+"""A synthetic model with FLAME's shapes, built from the default head: what the real, licensed one cannot be in a test.
+
+It has FLAME's counts (5023 vertices, 9976 triangles, 400 + 36 directions, 5 joints), axes and metres, but another
+tessellation, another face (a smooth warp of the default head), another place, size and tilt, and another order of
+vertices, so that nothing can succeed by sharing the default head's indices or coordinates. Since every vertex knows
+which point of the default head it is, the true motion for any ARKit weights is known.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from talkclip.coefficients import ARKIT52
+from talkclip_rigs.head import DefaultHead
+from talkclip_rigs.rotations import matrix_from_axis_angle
+
+N_VERTICES, N_TRIANGLES = 5023, 9976
+EYE_RINGS, EYE_SEGMENTS = 12, 16
+JAW_OPEN_RAD = 0.3
+
+
+@dataclass(frozen=True)
+class SyntheticFlame:
+    """The model's arrays under the official names, and the truth behind them."""
+
+    arrays: dict[str, Any]
+    """v_template, f, shapedirs, posedirs, J_regressor (scipy sparse), weights, kintree_table."""
+    points: sp.csr_matrix
+    """(5023, V) which point of the default head each vertex is; empty rows for the eyeballs."""
+    skin: np.ndarray
+    """(5023,) True where `points` has a row."""
+    tilt: np.ndarray
+    landmark_vertices: dict[str, int]
+    """Default head's landmark name -> nearest vertex of this model."""
+
+    def truth(self, values: np.ndarray) -> np.ndarray:
+        """(V', 3) where the skin vertices are when the default head is at ARKit `values` (52,)."""
+        head = DefaultHead.load()
+        return _other_person(self.points[self.skin] @ head.blend(values).astype(np.float64), self.tilt)
+
+    def write_npz(self, path: Path) -> Path:
+        np.savez(path, **{**self.arrays, "J_regressor": self.arrays["J_regressor"].toarray()})
+        return path
+
+    def write_pickle(self, path: Path) -> Path:
+        """As the official file: Python 2, protocol 2, chumpy arrays, a scipy sparse matrix."""
+        fake = types.ModuleType("chumpy.ch")
+        fake.Ch = type("Ch", (), {"__module__": "chumpy.ch"})  # type: ignore[attr-defined]
+        sys.modules["chumpy"], sys.modules["chumpy.ch"] = types.ModuleType("chumpy"), fake
+        try:
+            content = dict(self.arrays)
+            for key in ("v_template", "shapedirs"):
+                boxed = fake.Ch()
+                boxed.x = content[key]
+                content[key] = boxed
+            content["bs_style"] = "lbs"
+            with path.open("wb") as stream:
+                _Python2Pickler(stream, protocol=2).dump(content)
+        finally:
+            del sys.modules["chumpy"], sys.modules["chumpy.ch"]
+        path.write_bytes(path.read_bytes().replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n"))
+        return path
+
+    def write_landmarks(self, path: Path, omit: tuple[str, ...] = ()) -> Path:
+        """As FLAME's static embedding: 51 landmarks as a triangle and three weights."""
+        from talkclip.engine.flame_landmarks import IBUG51
+
+        triangles = self.arrays["f"]
+        faces, weights = np.zeros(51, np.int64), np.zeros((51, 3))
+        weights[:, 0] = 1
+        for name, indices in IBUG51.items():
+            for index in indices if name not in omit else ():
+                rows, corner = np.nonzero(triangles == self.landmark_vertices[name])
+                faces[index] = rows[0]
+                weights[index] = np.eye(3)[corner[0]]
+        with path.open("wb") as stream:
+            _Python2Pickler(stream, protocol=2).dump({"lmk_face_idx": faces, "lmk_b_coords": weights})
+        return path
+
+
+class _Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
+    """Writes bytes as Python 2's strings, which is how the official file holds its arrays."""
+
+    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+
+    def _save_bytes(self, obj: bytes) -> None:
+        self.write(pickle.BINSTRING + struct.pack("<i", len(obj)) + obj)
+        self.memoize(obj)
+
+    dispatch[bytes] = _save_bytes
+
+
+def build(seed: int = 0, scale: float = 1.06, pitch_rad: float = 0.12) -> SyntheticFlame:
+    """Make the model. `scale` and `pitch_rad`: how it stands against the default head, beyond its other face."""
+    rng = np.random.default_rng(seed)
+    head = DefaultHead.load()
+    tilt = scale * matrix_from_axis_angle([pitch_rad, 0.02, -0.01])
+    eyes = [_eyeball(head, side) for side in ("left", "right")]
+    n_skin = N_VERTICES - sum(len(points) for points, _ in eyes)
+    points, triangles = _skin(head, n_skin, N_TRIANGLES - sum(len(t) for _, t in eyes), rng)
+    rest = _other_person(points @ head.vertices.astype(np.float64), tilt)
+
+    vertices, faces, eye_index = [rest], [triangles], []
+    for eye_points, eye_triangles in eyes:
+        first = sum(len(v) for v in vertices)
+        eye_index.append(np.arange(first, first + len(eye_points)))
+        vertices.append(_other_person(eye_points, tilt))
+        faces.append(eye_triangles + first)
+    template = np.concatenate(vertices)
+    order = rng.permutation(N_VERTICES)  # new place of each vertex
+    skin_index = np.arange(n_skin)
+
+    jaw_point, jawness, jaw_part = _jaw(head, points, tilt, rest)
+    weights = _skinning(template, rest, jawness, eye_index)
+    joints = np.stack([
+        template[[np.argmin(template[:, 1])]].mean(0) * [0, 1, 0], jaw_point + [0, -0.03, -0.02], jaw_point,
+        template[eye_index[0]].mean(0), template[eye_index[1]].mean(0),
+    ])  # fmt: skip
+    directions = np.zeros((N_VERTICES, 3, 400))
+    directions[..., :300] = _smooth_fields(template, 300, 2e-3, rng)
+    directions[skin_index, :, 300:] = _expression_basis(head, points, tilt, rest, jaw_part, rng)
+    arrays = {
+        "v_template": _reordered(template, order),
+        "f": order[np.concatenate(faces)].astype(np.uint32),
+        "shapedirs": _reordered(directions, order),
+        "posedirs": _reordered(_smooth_fields(template, 36, 5e-4, rng) * weights[:, 2, None, None], order),
+        "J_regressor": _regressor(template, joints)[:, np.argsort(order)],
+        "weights": _reordered(weights, order),
+        "kintree_table": np.array([[4294967295, 0, 1, 1, 1], [0, 1, 2, 3, 4]], dtype=np.int64),
+    }
+    skin = np.zeros(N_VERTICES, bool)
+    skin[order[skin_index]] = True
+    everyone = sp.vstack([points, sp.csr_matrix((N_VERTICES - n_skin, points.shape[1]))]).tocsr()[np.argsort(order)]
+    nearest = {
+        name: int(np.argmin(np.linalg.norm(points @ head.vertices - head.vertices[index], axis=1)))
+        for name, index in head.landmarks.items()
+    }
+    marks = {name: int(order[index]) for name, index in nearest.items()}
+    return SyntheticFlame(arrays, everyone, skin, tilt, marks)
+
+
+def _reordered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+    out = np.empty_like(rows)
+    out[order] = rows
+    return out.astype(np.float32)
+
+
+def _other_person(points: np.ndarray, tilt: np.ndarray) -> np.ndarray:
+    """(N, 3) points of the default head's space on another face, elsewhere: smooth and one-to-one."""
+    bumps = [  # centre, width in metres, displacement per side in metres: (x is mirrored)
+        ((0.05, -0.05, 0.05), 0.04, (0.004, -0.003, 0.0)),  # a wider jaw
+        ((0.0, -0.062, 0.095), 0.02, (0.0, -0.004, 0.003)),  # a longer chin
+        ((0.0, 0.0, 0.115), 0.015, (0.0, -0.002, 0.004)),  # a bigger nose
+        ((0.03, 0.045, 0.09), 0.02, (0.001, 0.0015, 0.001)),  # taller eyes
+        ((0.02, -0.03, 0.1), 0.015, (0.002, 0.0, 0.0)),  # a wider mouth
+        ((0.0, 0.1, 0.05), 0.05, (0.0, 0.006, 0.004)),  # a higher forehead
+    ]
+    moved = np.array(points, dtype=np.float64)
+    for centre, width, shift in bumps:
+        for side in (1, -1) if centre[0] else (1,):
+            mirror = np.array([side, 1, 1])
+            near = np.exp(-np.sum((points - mirror * centre) ** 2, axis=1) / (2 * width**2))
+            moved += near[:, None] * (mirror * shift)
+    return moved @ tilt.T + [0.002, -0.03, -0.045]
+
+
+def _eyeball(head: DefaultHead, side: str) -> tuple[np.ndarray, np.ndarray]:
+    centre = head.eye_centers[side].astype(np.float64)
+    own = head.vertices[head.part == head.part_names.index(f"{side}_eye")]
+    radius = np.median(np.linalg.norm(own - centre, axis=1))
+    polar, azimuth = np.meshgrid(
+        np.linspace(0, np.pi, EYE_RINGS + 2)[1:-1], np.arange(EYE_SEGMENTS) * 2 * np.pi / EYE_SEGMENTS, indexing="ij"
+    )
+    ring = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1)
+    unit = np.concatenate([ring.reshape(-1, 3), [[0, 0, 1], [0, 0, -1]]])
+    front, back = len(unit) - 2, len(unit) - 1
+    triangles = []
+    for r in range(EYE_RINGS):
+        for s in range(EYE_SEGMENTS):
+            a, b = r * EYE_SEGMENTS + s, r * EYE_SEGMENTS + (s + 1) % EYE_SEGMENTS
+            if r == 0:
+                triangles.append((front, a, b))
+            if r == EYE_RINGS - 1:
+                triangles.append((back, b, a))
+            else:
+                triangles += [(a, a + EYE_SEGMENTS, b), (b, a + EYE_SEGMENTS, b + EYE_SEGMENTS)]
+    return centre + radius * unit, np.array(triangles)
+
+
+def _skin(head: DefaultHead, n_vertices: int, n_triangles: int, rng: np.random.Generator) -> tuple[sp.csr_matrix, np.ndarray]:
+    """The default head's skin cut anew into exactly these counts: (n, V) point matrix and triangles."""
+    skin_part = head.part_names.index("skin")
+    kept = [tuple(t) for t in head.triangles[head.part[head.triangles[:, 0]] == skin_part].tolist()]
+    used = sorted({v for t in kept for v in t})
+    place = {v: i for i, v in enumerate(used)}
+    triangles = [tuple(place[v] for v in t) for t in kept]
+    positions = head.vertices[used].astype(np.float64)
+    surplus = (len(triangles) - 2 * len(used)) - (n_triangles - 2 * n_vertices)
+    triangles = _opened(triangles, positions, surplus) if surplus >= 0 else _closed(triangles, -surplus)
+    rows = sp.csr_matrix((np.ones(len(used)), (np.arange(len(used)), used)), shape=(len(used), len(head.vertices)))
+    splits, triangles = _split_edges(triangles, positions, n_vertices - len(used))
+    halves = sp.csr_matrix(
+        (np.full(2 * len(splits), 0.5), (np.repeat(np.arange(len(splits)), 2), np.ravel(splits))),
+        shape=(len(splits), len(used) + len(splits)),
+    )
+    # A split may halve an edge made by an earlier split: resolve the chain of midpoints.
+    combined = rows.tolil()
+    combined.resize((n_vertices, len(head.vertices)))
+    combined = combined.tocsr()
+    for _ in range(12):
+        fixed = sp.vstack([rows, halves @ combined]).tocsr()
+        if abs(fixed - combined).sum() < 1e-12:
+            break
+        combined = fixed
+    result = np.array(triangles)
+    assert len(result) == n_triangles and combined.shape[0] == n_vertices
+    return _relaxed(combined, result, rng), result
+
+
+def _opened(triangles: list, positions: np.ndarray, count: int) -> list:
+    """Drop the lowest triangles (the cut of the neck), one at a time, none of whose vertices then hangs loose."""
+    fans = np.bincount(np.ravel(triangles), minlength=len(positions))
+    heights = positions[np.array(triangles)][..., 1].mean(axis=1)
+    dropped: set[int] = set()
+    for index in np.argsort(heights):
+        if len(dropped) == count:
+            break
+        corners = list(triangles[index])
+        if (fans[corners] > 2).all():
+            fans[corners] -= 1
+            dropped.add(int(index))
+    return [t for index, t in enumerate(triangles) if index not in dropped]
+
+
+def _closed(triangles: list, count: int) -> list:
+    """Add triangles across corners of open borders (the eye sockets)."""
+    directed = {(t[i], t[(i + 1) % 3]) for t in triangles for i in range(3)}
+    following = {b: a for a, b in directed if (b, a) not in directed}  # walking a border from outside
+    added = []
+    while len(added) < count:
+        before = len(added)
+        for a in list(following):
+            if len(added) == count or a not in following:
+                continue
+            b = following[a]
+            c = following.get(b)
+            if c is None or c == a or following.get(c) == a:
+                continue
+            added.append((a, b, c))
+            following[a] = c
+            del following[b]
+        assert len(added) > before, "no border left to close"
+    return [*triangles, *added]
+
+
+def _split_edges(triangles: list, positions: np.ndarray, count: int) -> tuple[list[tuple[int, int]], list]:
+    """Halve the longest inner edges, `count` times."""
+    triangles = [tuple(t) for t in triangles]
+    place = list(positions)
+    owners: dict[tuple[int, int], set[int]] = {}
+    for index, triangle in enumerate(triangles):
+        for i in range(3):
+            owners.setdefault(tuple(sorted((triangle[i], triangle[(i + 1) % 3]))), set()).add(index)
+    splits: list[tuple[int, int]] = []
+    while len(splits) < count:
+        inner = [edge for edge, own in owners.items() if len(own) == 2]
+        inner.sort(key=lambda e: -float(np.sum((place[e[0]] - place[e[1]]) ** 2)))
+        touched: set[int] = set()
+        for a, b in inner[: max(200, count)]:
+            own = owners[a, b]
+            if len(splits) == count or touched & own:
+                continue
+            middle = len(place)
+            place.append((place[a] + place[b]) / 2)
+            splits.append((a, b))
+            for index in list(own):
+                touched.add(index)
+                old = triangles[index]
+                first = tuple(middle if v == b else v for v in old)
+                second = tuple(middle if v == a else v for v in old)
+                for i in range(3):
+                    owners[tuple(sorted((old[i], old[(i + 1) % 3])))].discard(index)
+                triangles[index] = first
+                triangles.append(second)
+                for position, triangle in ((index, first), (len(triangles) - 1, second)):
+                    touched.add(position)
+                    for i in range(3):
+                        owners.setdefault(tuple(sorted((triangle[i], triangle[(i + 1) % 3]))), set()).add(position)
+    return splits, triangles
+
+
+def _relaxed(points: sp.csr_matrix, triangles: np.ndarray, rng: np.random.Generator) -> sp.csr_matrix:
+    """Slide vertices a random bit towards their neighbours, so that none is a vertex of the default head."""
+    n = points.shape[0]
+    pairs = np.concatenate([triangles[:, [i, j]] for i in range(3) for j in range(3) if i != j])
+    neighbours = sp.csr_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    neighbours.data = rng.uniform(0.2, 1.0, len(neighbours.data))
+    neighbours = sp.diags(1 / np.asarray(neighbours.sum(axis=1)).ravel()) @ neighbours
+    slide = sp.diags(rng.uniform(0.0, 0.25, n))
+    return ((sp.identity(n) - slide) @ points + slide @ (neighbours @ points)).tocsr()
+
+
+def _jaw(head: DefaultHead, points: sp.csr_matrix, tilt: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Joint position, (n,) share of the jaw's turn each skin vertex follows, (n, 3) what the jaw does of jawOpen."""
+    opened = _other_person(points @ head.blend(head.values(jawOpen=1.0)).astype(np.float64), tilt)
+    moved = opened - rest
+    lateral = tilt[:, 0] / np.linalg.norm(tilt[:, 0])
+    # The hinge: in front of the ears, level with the mouth corners' upper side, where FLAME has it too.
+    joint = _other_person(np.array([[0.0, -0.005, 0.01]]), tilt)[0]
+    turned = (rest - joint) @ matrix_from_axis_angle(lateral * JAW_OPEN_RAD).T - (rest - joint)
+    share = np.sum(moved * turned, axis=1) / np.maximum(np.sum(turned * turned, axis=1), 1e-12)
+    jawness = np.clip(share / np.percentile(share[np.linalg.norm(moved, axis=1) > 0.02], 50), 0, 1)
+    jawness[np.linalg.norm(moved, axis=1) < 5e-4] = 0
+    return joint, jawness, jawness[:, None] * turned
+
+
+def _skinning(template: np.ndarray, rest: np.ndarray, jawness: np.ndarray, eye_index: list[np.ndarray]) -> np.ndarray:
+    weights = np.zeros((len(template), 5))
+    height = (template[:, 1] - template[:, 1].min()) / np.ptp(template[:, 1])
+    weights[:, 1] = np.clip(height / 0.15, 0, 1)
+    weights[:, 0] = 1 - weights[:, 1]
+    weights[: len(rest)] *= (1 - jawness)[:, None]
+    weights[: len(rest), 2] = jawness
+    for joint, index in zip((3, 4), eye_index, strict=True):
+        weights[index] = np.eye(5)[joint]
+    return weights
+
+
+def _expression_basis(
+    head: DefaultHead, points: sp.csr_matrix, tilt: np.ndarray, rest: np.ndarray, jaw_part: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(n, 3, 100): principal directions of random ARKit mixtures without the jaw's turn, then smooth noise."""
+    mixtures = rng.uniform(0, 1, (260, 52)) * (rng.uniform(0, 1, (260, 52)) < 0.12)
+    mixtures[:52] = np.eye(52)
+    blended = head.blend(mixtures).astype(np.float64)
+    motion = np.stack([_other_person(points @ face, tilt) - rest for face in blended])
+    motion -= mixtures[:, ARKIT52.index("jawOpen"), None, None] * jaw_part
+    flat = motion.reshape(len(motion), -1)
+    left, sizes, right = np.linalg.svd(flat, full_matrices=False)
+    del left
+    count = 60
+    basis = np.zeros((flat.shape[1], 100))
+    basis[:, :count] = right[:count].T * (sizes[:count] / np.sqrt(len(flat)))
+    basis[:, count:] = _smooth_fields(rest, 100 - count, 2e-4, rng).reshape(-1, 100 - count)
+    return basis.reshape(len(rest), 3, 100)
+
+
+def _smooth_fields(points: np.ndarray, count: int, size_m: float, rng: np.random.Generator) -> np.ndarray:
+    centres = points[rng.choice(len(points), 24, replace=False)]
+    near = np.exp(-np.sum((points[:, None] - centres) ** 2, axis=2) / (2 * 0.03**2))
+    return np.einsum("vc,cdk->vdk", near, rng.normal(0, size_m, (24, 3, count)))
+
+
+def _regressor(template: np.ndarray, joints: np.ndarray) -> sp.csc_matrix:
+    """(5, V) sparse: each joint as an affine mixture of 40 vertices around it."""
+    rows = np.zeros((len(joints), len(template)))
+    for index, joint in enumerate(joints):
+        chosen = np.argsort(np.linalg.norm(template - joint, axis=1))[:40]
+        system = np.vstack([template[chosen].T, np.ones(40)])
+        rows[index, chosen] = np.linalg.lstsq(system, np.append(joint, 1.0), rcond=None)[0]
+    return sp.csc_matrix(rows)
