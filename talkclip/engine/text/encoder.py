@@ -101,10 +101,9 @@ class MiniLMEncoder:
         vector = np.asarray(hidden[0], np.float64).mean(0)
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
 
-    def known_share(self, text: str) -> float:
-        """Share of the text's tokens that the vocabulary knows, 0..1."""
-        ids = self._wordpiece.encode(text, MAX_TOKENS)[1:-1]
-        return sum(number != self._wordpiece.unknown_id for number in ids) / max(len(ids), 1)
+    def piece_counts(self, words: Sequence[str]) -> list[int]:
+        """How many pieces the vocabulary needs for each word: 1 for a word it knows, many for a foreign one."""
+        return [len(self._wordpiece.encode(word)) - 2 for word in words]
 
 
 @functools.cache

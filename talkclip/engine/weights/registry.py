@@ -60,6 +60,11 @@ WEIGHTS: dict[str, WeightFile] = {
             "208d49e8fe03e932e3cc6eaef938f07a71003d5c141ae2829e463f3e1d020923",
             "minilm_reference.npz",
         ),
+        WeightFile(
+            "text-emotion",
+            "4522b496c4893f4b9466cbcf12f81fb71d620d6d83c2fd4d3f3af90501274c29",
+            "text_emotion.npz",
+        ),
     )
 }
 

@@ -1,0 +1,80 @@
+"""Emotion model: the text encoder's vector -> emotion weights, intensity, action units.
+
+Linear maps trained by `training/talkclip_training/text/train_emotion.py`; the model card is
+`docs/model_cards/text.md`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from talkclip.engine.text.encoder import TextEncoder
+from talkclip.engine.text.lexicon import EMOTIONS
+from talkclip.engine.weights.registry import find_weight
+from talkclip.errors import TalkClipError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Guess:
+    """What the model makes of a text.
+
+    Attributes:
+        emotions: (8,) weights in the order of `EMOTIONS`, sum 1.
+        intensity: 0..1.
+        levels: {action unit: level 0..1}.
+    """
+
+    emotions: np.ndarray
+    intensity: float
+    levels: dict[int, float]
+
+
+class EmotionModel:
+    """Reads what the clause parser leaves over.
+
+    Args:
+        arrays: contents of the weight file.
+        encoder: the encoder it was trained on; any other is refused.
+
+    Raises:
+        TalkClipError: another encoder, or another set of emotions.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], encoder: TextEncoder) -> None:
+        if str(arrays["encoder_id"]) != encoder.id or str(arrays["encoder_hash"]) != encoder.weight_hash:
+            raise TalkClipError(
+                f"The emotion model was trained on '{arrays['encoder_id']}', not on '{encoder.id}'.",
+                "Train one for this encoder: python -m talkclip_training.text.train_emotion",
+                code="wrong_weights",
+            )
+        if tuple(arrays["emotions"]) != EMOTIONS:
+            raise TalkClipError("The emotion model names other emotions than this version.", code="wrong_weights")
+        self._arrays = arrays
+        self._units = [int(au) for au in arrays["au_numbers"]]
+        self.encoder = encoder
+
+    @classmethod
+    def load(cls, encoder: TextEncoder, path: Path | None = None) -> EmotionModel:
+        """Read the shipped weights (or those at `path`) for this encoder."""
+        with np.load(path or find_weight("text-emotion"), allow_pickle=False) as stored:
+            return cls(dict(stored), encoder)
+
+    def guess(self, text: str) -> Guess:
+        """-> what the text feels like."""
+        vector = self.encoder.encode([text])[0]
+        a = self._arrays
+        logits = vector @ a["emotion_w"] + a["emotion_b"]
+        weights = np.exp(logits - logits.max())
+        intensity = float(np.clip(vector @ a["intensity_w"] + a["intensity_b"], 0, 1))
+        levels = np.clip(vector @ a["au_w"] + a["au_b"], 0, 1)
+        return Guess(weights / weights.sum(), intensity, dict(zip(self._units, levels.tolist(), strict=True)))
+
+    def encoder_knows(self, words: list[str]) -> float:
+        """Share of the words that the encoder's vocabulary holds whole or in two pieces, 0..1 (1 if it cannot say)."""
+        pieces = getattr(self.encoder, "piece_counts", None)
+        if pieces is None or not words:
+            return 1.0
+        return float(np.mean([count <= 2 for count in pieces(words)]))

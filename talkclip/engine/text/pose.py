@@ -1,0 +1,198 @@
+"""Reading -> sustained expression: 52 ARKit weights that speech is laid over.
+
+Published action-unit patterns give each emotion its face; the amounts are ours, chosen on rendered faces for someone
+who speaks: the jaw belongs to speech, the mouth keeps some freedom, opposing shapes never add up.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from talkclip.coefficients import ARKIT52, arkit_index
+from talkclip.engine.text.emotion_model import EmotionModel
+from talkclip.engine.text.encoder import MiniLMEncoder, TextEncoder
+from talkclip.engine.text.understand import PromptReading, understand
+from talkclip.timeline import PromptEdit
+from talkclip_rigs.facs import AuMove, action_units, pose_of
+
+_SIDES = ("Left", "Right")
+# amplitude = intensity ** this: "slightly sad" must still be seen.
+_INTENSITY_CURVE = 0.6
+# Shares of a mixed feeling, so that half fear and half joy do not both vanish.
+_MIXTURE_CURVE = 0.6
+# Implied movements follow the statistics of many texts, which flatten every single one.
+_IMPLIED_GAIN = 1.1
+_OVERDRIVE = 1.15
+
+
+def expression_pose(reading: PromptReading) -> np.ndarray:
+    """-> float32 (52,), 0..1: the expression held while speaking."""
+    pose = _emotion_pose(reading.emotions, reading.intensity)
+    pose = np.maximum(pose, _IMPLIED_GAIN * _speaking(pose_of(reading.implied_units)))
+    for part, feeling in sorted(reading.regions.items()):  # brows, eyes, mouth: eyes leave named brows alone
+        mask = _part_mask(part, tuple(reading.regions))
+        pose = np.where(mask, _emotion_pose(feeling.emotion, feeling.intensity), pose)
+    stated = pose_of(reading.action_units)
+    pose = np.maximum(_make_way(pose, stated), stated)
+    for au in reading.denied_units:
+        pose[_shapes_of(au) & (stated == 0)] = 0.0
+    return np.asarray(np.minimum(_untangle(pose), _caps()), np.float32)
+
+
+class PromptStyler:
+    """Prompts -> style codes in the space `arkit52-pose`. Loads the default emotion model for the given encoder.
+
+    Attributes:
+        encoder: the text encoder in use.
+        dim: length of a code (52).
+    """
+
+    dim = len(ARKIT52)
+
+    def __init__(self, encoder: TextEncoder, model: EmotionModel | None = None) -> None:
+        self.encoder = encoder
+        self._model = model or EmotionModel.load(encoder)
+
+    def read(self, prompt: str) -> PromptReading:
+        """What a prompt is understood to say."""
+        return understand(prompt, self._model)
+
+    def pose(self, prompt: str) -> np.ndarray:
+        """-> float32 (52,) sustained expression of a prompt, 0..1."""
+        return expression_pose(self.read(prompt))
+
+    def code(self, prompt: str, edits: Sequence[PromptEdit] = (), intensity: float = 1.0) -> np.ndarray:
+        """Style code of a prompt with its edits.
+
+        Args:
+            prompt: how the line is spoken; "" is neutral.
+            edits: each adds its weight times its own pose; a "neutral" edit fades the base by its weight.
+            intensity: 0 (neutral) .. 2, scale of the prompt's own pose.
+
+        Returns:
+            float32 (52,); -1..1, below 0 only where a negative edit takes away.
+        """
+        code = intensity * self.pose(prompt)
+        for edit in edits:
+            change = self.pose(edit.text)
+            if not change.any() and edit.weight > 0:
+                code = code * max(0.0, 1.0 - edit.weight)
+            code = code + edit.weight * change
+        return np.asarray(np.clip(_untangle(code), -1.0, np.minimum(1.0, _OVERDRIVE * _caps())), np.float32)
+
+
+def style_code(prompt: str, edits: Iterable[tuple[str, float]] = (), intensity: float = 1.0) -> np.ndarray:
+    """`PromptStyler.code` with the default encoder; edits as (text, weight) pairs.
+
+    Raises:
+        TalkClipError: the text encoder's weights are missing or wrong.
+        InputError: an edit's weight is out of -2..2.
+    """
+    return _default_styler().code(prompt, [PromptEdit(text, weight) for text, weight in edits], intensity)
+
+
+@functools.cache
+def _default_styler() -> PromptStyler:
+    return PromptStyler(MiniLMEncoder.load())
+
+
+def _emotion_pose(emotions: Mapping[str, float], intensity: float) -> np.ndarray:
+    pose = np.zeros(len(ARKIT52), np.float32)
+    feeling = sum(weight for emotion, weight in emotions.items() if emotion != "neutral")
+    for emotion, weight in emotions.items():
+        if emotion == "neutral" or weight <= 0.03:
+            continue
+        # The model spreads a little weight over everything; only what stands out moves the face.
+        share = weight**_MIXTURE_CURVE * min(1.0, weight / max(0.5 * feeling, 1e-6)) ** 1.5
+        pose += share * intensity**_INTENSITY_CURVE * _emotion_faces()[emotion]
+    return _untangle(np.minimum(pose, 1.0))
+
+
+@functools.cache
+def _emotion_faces() -> dict[str, np.ndarray]:
+    """Emotion -> (52,) at full intensity."""
+    faces: dict[str, np.ndarray] = {}
+    for emotion, row in _table()["emotions"].items():
+        faces[emotion] = pose_of(AuMove(int(au), level, side) for au, level, side in row["au"])
+    return faces
+
+
+def _speaking(pose: np.ndarray) -> np.ndarray:
+    """Take out of an implied pose what only speech should do."""
+    pose = pose.copy()
+    for name, factor in _table()["implied_gain"].items():
+        for index in _indices(name):
+            pose[index] *= factor
+    return pose
+
+
+def _make_way(pose: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """Stated movements push their antagonists out of the emotion's face."""
+    pose = pose.copy()
+    for a, b in _opposites():
+        pose[b] *= 1 - min(1.0, 1.6 * float(stated[a]))
+        pose[a] *= 1 - min(1.0, 1.6 * float(stated[b]))
+    return pose
+
+
+def _untangle(pose: np.ndarray) -> np.ndarray:
+    """Opposing shapes: the stronger one wins in proportion."""
+    pose = pose.copy()
+    for a, b in _opposites():
+        high, low = max(float(pose[a]), 0.0), max(float(pose[b]), 0.0)
+        if high > 0 and low > 0:
+            pose[a] *= high / (high + low) if high < low else 1 - 0.3 * low / high
+            pose[b] *= low / (high + low) if low < high else 1 - 0.3 * high / low
+    return pose
+
+
+def _shapes_of(au: int) -> np.ndarray:
+    """(52,) bool: the shapes that an action unit mainly is."""
+    mask = np.zeros(len(ARKIT52), bool)
+    for shape, weight in action_units()[au].shapes["both"].items():
+        mask[arkit_index(shape)] = weight >= 0.4
+    return mask
+
+
+def _part_mask(part: str, named: tuple[str, ...]) -> np.ndarray:
+    """(52,) bool: channels of a part of the face; eyes take the brows along unless these have their own feeling."""
+    prefixes = tuple(_table()["parts"][part])
+    if part == "eyes" and "brows" not in named:
+        prefixes += tuple(_table()["parts"]["brows"])
+    return np.array([name.startswith(prefixes) for name in ARKIT52])
+
+
+@functools.cache
+def _opposites() -> tuple[tuple[int, int], ...]:
+    pairs: list[tuple[int, int]] = []
+    for a, b in _table()["opposites"]:
+        first, second = _indices(a), _indices(b)
+        if len(first) == len(second):
+            pairs += zip(first, second, strict=True)
+        else:
+            pairs += [(i, j) for i in first for j in second]
+    return tuple(pairs)
+
+
+@functools.cache
+def _caps() -> np.ndarray:
+    caps = np.ones(len(ARKIT52), np.float32)
+    for name, cap in _table()["caps"].items():
+        caps[_indices(name)] = cap
+    return caps
+
+
+def _indices(name: str) -> list[int]:
+    """An ARKit name, or a root for both sides, left first."""
+    return [arkit_index(name)] if name in ARKIT52 else [arkit_index(name + side) for side in _SIDES]
+
+
+@functools.cache
+def _table() -> Any:
+    return json.loads((resources.files("talkclip.engine.text") / "data" / "faces.json").read_text(encoding="utf-8"))

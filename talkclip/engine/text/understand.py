@@ -1,0 +1,215 @@
+"""Prompt -> reading: what the face is asked to feel, to do, and not to do."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from talkclip.engine.text.clauses import Clause, Feeling, parse
+from talkclip.engine.text.emotion_model import EmotionModel, Guess
+from talkclip.engine.text.lexicon import EMOTIONS, word_list
+from talkclip_rigs.facs import AuMove, action_units
+
+LONGEST_PROMPT = 2000
+# Beside words of feeling the model still colours the reading, the more the more words no rule explains.
+_MODEL_BESIDE_WORDS = 0.12
+_MODEL_SHARE_MAX = 0.4
+# A predicted action unit below this level is noise.
+_WEAKEST_UNIT = 0.12
+# Below this share of words the encoder knows, a text is not English to it.
+_KNOWN_WORDS = 0.5
+
+
+@dataclass(frozen=True)
+class RegionFeeling:
+    """A part of the face that shows a feeling of its own.
+
+    Attributes:
+        emotion: emotion -> weight.
+        intensity: 0..1.
+    """
+
+    emotion: Mapping[str, float]
+    intensity: float
+
+
+@dataclass(frozen=True)
+class PromptReading:
+    """What was understood.
+
+    Attributes:
+        prompt: as given.
+        clauses: what the rules found, clause by clause.
+        emotions: the eight MEAD emotions -> weight, sum 1; what is left is "neutral".
+        intensity: 0..1, strength of the feeling.
+        action_units: movements that the text states.
+        implied_units: movements that go with the feeling, predicted or known of a word; weaker than stated ones.
+        denied_units: action units that must not show.
+        denied_emotions: emotions that must not show.
+        regions: "eyes", "brows", "mouth" -> a feeling of that part only.
+        notes: what the user should know (nothing understood, another language, ...).
+    """
+
+    prompt: str
+    clauses: tuple[Clause, ...]
+    emotions: Mapping[str, float]
+    intensity: float
+    action_units: tuple[AuMove, ...]
+    implied_units: tuple[AuMove, ...]
+    denied_units: tuple[int, ...]
+    denied_emotions: tuple[str, ...]
+    regions: Mapping[str, RegionFeeling]
+    notes: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Readable lines for the command line and the add-on."""
+        lines = [f'"{self.prompt}"']
+        for clause in self.clauses:
+            lines.append(f"  - {_clause_text(clause)}")
+        shown = sorted(((w, e) for e, w in self.emotions.items() if w >= 0.05), reverse=True)
+        lines.append("feeling    " + ", ".join(f"{e} {w:.2f}" for w, e in shown) + f"; intensity {self.intensity:.2f}")
+        for part, feeling in self.regions.items():
+            words = ", ".join(f"{e} {w:.2f}" for e, w in feeling.emotion.items())
+            lines.append(f"{part:<10} {words}; intensity {feeling.intensity:.2f}")
+        for title, moves in (("movements", self.action_units), ("implied", self.implied_units)):
+            if moves:
+                lines.append(f"{title:<10} " + "; ".join(map(_move_text, moves)))
+        denied = [*self.denied_emotions, *(f"AU{au}" for au in self.denied_units)]
+        if denied:
+            lines.append("without    " + ", ".join(denied))
+        lines += [f"note       {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def understand(prompt: str, model: EmotionModel) -> PromptReading:
+    """Read a prompt.
+
+    Args:
+        prompt: any text; only its first 2,000 characters count.
+        model: for what the rules do not explain.
+    """
+    text = unicodedata.normalize("NFKC", prompt).strip()[:LONGEST_PROMPT]
+    notes: list[str] = []
+    clauses = parse(text)
+    guess = _guess(clauses, text, model, notes)
+    whole = [f for clause in clauses for f in clause.feelings if not f.part]
+    denied = tuple(dict.fromkeys(e for clause in clauses for e in clause.denied_feelings))
+    emotions, intensity = _feeling(whole, guess, _open_words(clauses), denied)
+    stated = _strongest(move for clause in clauses for move in clause.moves)
+    denied_units = tuple(dict.fromkeys(au for c in clauses for au in c.denied_units if not _stated(au, stated)))
+    implied = _implied(clauses, guess, 1.0 if not whole else _model_share(_open_words(clauses)))
+    if not text:
+        notes.append("The prompt is empty: the face stays neutral.")
+    return PromptReading(
+        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes)
+    )
+
+
+def _guess(clauses: tuple[Clause, ...], text: str, model: EmotionModel, notes: list[str]) -> Guess | None:
+    """The model's view of the clauses that neither deny nor only name movements; None when nothing is left."""
+    left = [c for c in clauses if not c.negated and c.open_words]
+    if not left:
+        if (
+            re.search(r"\w", text)
+            and not any(c.moves or c.feelings or c.denied_units or c.denied_feelings for c in clauses)
+            and not word_list(text)
+        ):
+            notes.append("No words were found in the prompt: the face stays neutral.")
+        return None
+    whole = any(f for c in clauses for f in c.feelings)
+    words = [w for c in left for w in c.open_words]
+    known = model.encoder_knows(words)
+    if known < _KNOWN_WORDS:
+        if whole or any(c.moves for c in clauses):
+            notes.append(f"Not understood and left out: {' '.join(words)[:80]}")
+        else:
+            notes.append("These words are not known as English: the face stays neutral. Try the prompt in English.")
+        return None
+    return model.guess(", ".join(f"{c.lead} {c.text}".strip() for c in left))
+
+
+def _feeling(
+    told: list[Feeling], guess: Guess | None, n_open: int, denied: tuple[str, ...]
+) -> tuple[dict[str, float], float]:
+    """Words of feeling first, the model beside them; denied emotions are taken out."""
+    weights = np.zeros(len(EMOTIONS))
+    intensity = 0.0
+    if told:
+        shares = np.array([max(f.strength, 0.05) for f in told])
+        for feeling, share in zip(told, shares / shares.sum(), strict=True):
+            for emotion, weight in feeling.emotion:
+                weights[EMOTIONS.index(emotion)] += share * weight
+        intensity = max(f.strength for f in told)
+    if guess is not None:
+        share = _model_share(n_open) if told else 1.0
+        weights = (1 - share) * weights + share * guess.emotions
+        intensity = (1 - share) * intensity + share * guess.intensity
+    for emotion in denied:
+        weights[EMOTIONS.index(emotion)] = 0.0
+    total = weights.sum()
+    if total < 1e-6:
+        weights[EMOTIONS.index("neutral")], total, intensity = 1.0, 1.0, 0.0
+    return dict(zip(EMOTIONS, (weights / total).tolist(), strict=True)), float(intensity)
+
+
+def _model_share(n_open: int) -> float:
+    return min(_MODEL_SHARE_MAX, _MODEL_BESIDE_WORDS * n_open)
+
+
+def _open_words(clauses: tuple[Clause, ...]) -> int:
+    return sum(len(c.open_words) for c in clauses if not c.negated)
+
+
+def _implied(clauses: tuple[Clause, ...], guess: Guess | None, share: float) -> tuple[AuMove, ...]:
+    moves = [
+        AuMove(m.au, m.level * min(1.0, f.strength / 0.4), m.side)
+        for clause in clauses
+        for f in clause.feelings
+        if not f.part
+        for m in f.moves
+    ]
+    if guess is not None:
+        moves += [AuMove(au, share * lv) for au, lv in guess.levels.items() if share * lv >= _WEAKEST_UNIT]
+    return _strongest(moves)
+
+
+def _strongest(moves: object) -> tuple[AuMove, ...]:
+    """One move per action unit and side, the strongest."""
+    best: dict[tuple[int, str], AuMove] = {}
+    for move in moves:  # type: ignore[attr-defined]
+        key = (move.au, move.side)
+        if key not in best or best[key].level < move.level:
+            best[key] = move
+    return tuple(best.values())
+
+
+def _stated(au: int, stated: tuple[AuMove, ...]) -> bool:
+    return any(move.au == au for move in stated)
+
+
+def _regions(clauses: tuple[Clause, ...]) -> dict[str, RegionFeeling]:
+    regions: dict[str, RegionFeeling] = {}
+    for clause in clauses:
+        for feeling in clause.feelings:
+            if feeling.part:
+                regions[feeling.part] = RegionFeeling(dict(feeling.emotion), feeling.strength)
+    return regions
+
+
+def _clause_text(clause: Clause) -> str:
+    found = [_move_text(move) for move in clause.moves]
+    found += [f"{f.words} ({'/'.join(e for e, _ in f.emotion)} {f.strength:.2f}{', ' + f.part if f.part else ''})"
+              for f in clause.feelings]  # fmt: skip
+    found += [f"not {e}" for e in clause.denied_feelings] + [f"no AU{au}" for au in clause.denied_units]
+    if clause.open_words:
+        found.append(f"read as a whole: {' '.join(clause.open_words)}")
+    return f"{clause.lead} {clause.text}".strip() + (": " + "; ".join(found) if found else "")
+
+
+def _move_text(move: AuMove) -> str:
+    side = "" if move.side == "both" else f", {move.side}"
+    return f"AU{move.au} {action_units()[move.au].name.lower()} {move.level:.2f}{side}"
