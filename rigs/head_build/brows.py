@@ -9,11 +9,11 @@ from head_build.skin import Skin, skin_normals
 
 ROWS, COLUMNS = 9, 49
 INNER_X_M, OUTER_X_M = 0.0105, 0.0515
-SPINE = ((0.0, 0.7500), (0.35, 0.7545), (0.68, 0.7572), (1.0, 0.7515))
+SPINE = ((0.0, 0.7522), (0.35, 0.7548), (0.66, 0.7562), (1.0, 0.7518))
 """(along, height in metres) of the brow's middle line."""
-HALF_WIDTH_M = 0.0041
+HALF_WIDTH_M = 0.0038
 RISE_M = 0.0011
-BROW_RGB = np.array([72.0, 50.0, 38.0])
+BROW_RGB = np.array([86.0, 62.0, 48.0])
 
 
 def build_brow(skin: Skin, side: int) -> Piece:
@@ -51,7 +51,7 @@ def build_brow(skin: Skin, side: int) -> Piece:
 
 def _paint(along: Points, across: Points, ends: Points, skin_rgb: Points) -> Points:
     """Hair colour fading into the skin's at the rim, with slanted strands."""
-    cover = (1 - smoothstep(0.55, 1.0, np.abs(across))) * (0.35 + 0.65 * ends) * smoothstep(-0.02, 0.10, along)
+    cover = (1 - smoothstep(0.55, 1.0, np.abs(across))) * (0.35 + 0.65 * ends) * smoothstep(-0.04, 0.22, along)
     strand = 0.5 + 0.5 * np.sin(2 * np.pi * (along * 17 - across * (0.9 - 0.9 * along)))
     hair = BROW_RGB * (0.86 + 0.30 * strand)[:, None]
     cover = np.clip(cover * (0.88 + 0.12 * strand), 0, 1)[:, None]

@@ -8,7 +8,7 @@ from head_build.piece import Piece
 from head_build.source import BaseMesh
 
 SEGMENTS = 32
-RADIUS_M = 0.0152
+RADIUS_M = 0.0150
 # Angles from the gaze axis. Colour changes over a fifth of a degree, so the circles are crisp without a texture.
 PUPIL_DEG = 8.6
 IRIS_DEG = 21.6

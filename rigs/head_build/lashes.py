@@ -7,26 +7,14 @@ from head_build.mesh import Indices, Points
 from head_build.piece import Piece
 from head_build.skin import Skin
 
-COLUMNS = 45
-LENGTH_M = 0.0042
-THICK_M = 0.00028
+COLUMNS = 65
+LENGTH_M = 0.0034
+THICK_M = 0.0002
 LASH_RGB = np.array([34.0, 24.0, 22.0])
 
 
-def upper_margin(skin: Skin, side: int) -> Indices:
-    """Skin vertices of the upper lid's inner edge from the inner to the outer eye corner."""
-    name = "left" if side > 0 else "right"
-    loop = skin.lid_margins[name]
-    points = skin.piece.vertices[loop] * [side, 1, 1]
-    inner, outer = points[points[:, 0].argmin()], points[points[:, 0].argmax()]
-    chord = inner[1] + (outer[1] - inner[1]) * (points[:, 0] - inner[0]) / (outer[0] - inner[0])
-    upper = points[:, 1] >= chord - 1e-9
-    return loop[upper][np.argsort(points[upper, 0])]
-
-
-def build_lashes(skin: Skin, center: Points, side: int) -> Piece:
-    """Upper lashes of one eye; `center` is its eyeball's."""
-    margin = upper_margin(skin, side)
+def build_lashes(skin: Skin, margin: Indices, center: Points, side: int) -> Piece:
+    """Upper lashes of one eye; `margin` is the lid's edge (skin vertices), `center` the eyeball's."""
     rest = _points(skin.piece.vertices[margin], skin.piece.vertices[margin], center)
     row = np.arange(COLUMNS)
     top, tip, bottom = row, row + COLUMNS, row + 2 * COLUMNS
@@ -74,7 +62,7 @@ def _points(margin: Points, margin_rest: Points, center: Points) -> Points:
     direction = out * 0.85 + up * curl[:, None] + fan
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     long = LENGTH_M * np.sin(np.pi * np.clip(along, 0, 1)) ** 0.5 * (0.6 + 0.5 * along)
-    long *= np.where(np.arange(COLUMNS) % 2 == 1, 1.0, 0.22)
-    root = root + out * 0.0007
+    long *= np.where(np.arange(COLUMNS) % 2 == 1, 1.0, 0.16)
+    root = root + out * 0.0002
     tip = root + direction * long[:, None]
     return np.concatenate([root + up * THICK_M, tip, root - up * THICK_M])

@@ -125,3 +125,10 @@ def smoothstep(low: float, high: float, x: Points) -> Points:
     """0 below `low`, 1 above `high`, smooth between (cubic Hermite)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def facing_out(vertices: Points, faces: Indices) -> Indices:
+    """The faces of a closed surface, turned around if they look inwards."""
+    corner = vertices[triangles(faces)] - vertices.mean(axis=0)
+    volume = np.einsum("ij,ij->", corner[:, 0], np.cross(corner[:, 1], corner[:, 2]))
+    return faces if volume > 0 else faces[:, ::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from head_build.mesh import Points, grid_faces, grid_uv
+from head_build.mesh import Points, facing_out, grid_faces, grid_uv
 from head_build.piece import Piece
 from head_build.source import BaseMesh
 
@@ -14,6 +14,8 @@ TOOTH_RGB = np.array([238.0, 231.0, 215.0])
 TOOTH_NECK_RGB = np.array([222.0, 206.0, 178.0])
 GUM_RGB = np.array([196.0, 110.0, 108.0])
 DARK_RGB = np.array([60.0, 26.0, 26.0])
+TONGUE_FLATTEN = 0.72
+"""hm08's tongue fills the cavity; an open mouth needs some dark above it."""
 TONGUE_RGB = np.array([198.0, 106.0, 104.0])
 
 
@@ -36,13 +38,13 @@ class Arch:
 
 
 UPPER = Arch(
-    "upper", 0.0265, 0.042, 0.1385, 0.6683, 1.0,
+    "upper", 0.0265, 0.042, 0.1385, 0.6668, 1.0,
     (0.0086, 0.0068, 0.0077, 0.0071, 0.0069, 0.0096, 0.0092),
     (0.0100, 0.0088, 0.0097, 0.0083, 0.0078, 0.0072, 0.0070),
     (0.0052, 0.0050, 0.0062, 0.0078, 0.0080, 0.0095, 0.0095),
 )  # fmt: skip
 LOWER = Arch(
-    "lower", 0.0250, 0.040, 0.1354, 0.6694, -1.0,
+    "lower", 0.0250, 0.040, 0.1354, 0.6686, -1.0,
     (0.0056, 0.0061, 0.0070, 0.0071, 0.0072, 0.0102, 0.0096),
     (0.0092, 0.0092, 0.0098, 0.0085, 0.0080, 0.0074, 0.0070),
     (0.0048, 0.0050, 0.0060, 0.0074, 0.0080, 0.0095, 0.0095),
@@ -59,14 +61,14 @@ def build_teeth(base: BaseMesh, arch: Arch) -> Piece:
     for position, frame, (width, height, thick) in zip(centers, frames, lengths, strict=True):
         crown, shade = _crown(width, height, thick, arch.up)
         vertices.append(position + crown @ frame)
-        faces.append(grid_faces(TOOTH_ROWS, TOOTH_COLUMNS, closed=True)[:, :: int(arch.up)] + start)
+        faces.append(facing_out(vertices[-1], grid_faces(TOOTH_ROWS, TOOTH_COLUMNS, closed=True)) + start)
         colors.append(_darken(vertices[-1], TOOTH_NECK_RGB + (TOOTH_RGB - TOOTH_NECK_RGB) * shade[:, None], arch))
         material.append(np.full(len(faces[-1]), "teeth", dtype="<U8"))
         uv.append(grid_uv(TOOTH_ROWS, TOOTH_COLUMNS))
         start += len(crown)
     gum = _gum(arch)
     vertices.append(gum)
-    faces.append(grid_faces(GUM_COLUMNS, GUM_ROWS, closed=True)[:, :: int(arch.up)] + start)
+    faces.append(facing_out(gum, grid_faces(GUM_COLUMNS, GUM_ROWS, closed=True)) + start)
     colors.append(_darken(gum, np.tile(GUM_RGB, (len(gum), 1)), arch))
     material.append(np.full(len(faces[-1]), "gum", dtype="<U8"))
     uv.append(grid_uv(GUM_COLUMNS, GUM_ROWS))
@@ -89,8 +91,10 @@ def build_tongue(base: BaseMesh) -> Piece:
     faces, face_uv = base.faces["helper-tongue"], base.face_uv["helper-tongue"]
     used, local = np.unique(faces, return_inverse=True)
     used_uv, local_uv = np.unique(face_uv, return_inverse=True)
-    vertices = base.vertices[used]
-    back = np.clip((0.122 - vertices[:, 2]) / 0.045, 0, 1)[:, None]
+    floor = base.vertices[used, 1].min()
+    vertices = floor + (base.vertices[used] - floor) * [1.0, TONGUE_FLATTEN, 1.0]
+    vertices[:, [0, 2]] = base.vertices[used][:, [0, 2]]
+    back = np.clip((0.127 - vertices[:, 2]) / 0.040, 0, 1)[:, None]
     groove = 0.18 * np.exp(-0.5 * (vertices[:, :1] / 0.0022) ** 2)
     colors = TONGUE_RGB * (1 - back) + DARK_RGB * back
     return Piece(
@@ -142,7 +146,7 @@ def _crown(width: float, height: float, thick: float, up: float) -> tuple[Points
     def boxy(x: Points, power: float) -> Points:
         return np.sign(x) * np.abs(x) ** power
 
-    rise = np.linspace(-np.pi / 2, np.pi / 2, TOOTH_ROWS) * 0.998
+    rise = np.linspace(-np.pi / 2, np.pi / 2, TOOTH_ROWS) * 0.99999
     turn = np.arange(TOOTH_COLUMNS) * 2 * np.pi / TOOTH_COLUMNS + np.pi / TOOTH_COLUMNS
     r, t = (grid.ravel() for grid in np.meshgrid(rise, turn, indexing="ij"))
     toward_root = (boxy(np.sin(r), 0.7) + 1) / 2

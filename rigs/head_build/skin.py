@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from head_build.mesh import (
-    Indices, Points, boundary_edges, islands, ordered_loops, rings, smoothstep, vertex_normals,
+    Indices, Points, boundary_edges, ordered_loops, smoothstep, vertex_normals,
 )  # fmt: skip
 from head_build.piece import Piece
+from head_build.regions import LID_EDGE_RING, NECK_POINT_M, NECK_UP, Regions
 from head_build.source import BaseMesh
+from numpy.typing import NDArray
 
-NECK_POINT_M = np.array([0.0, 0.597, 0.030])
-NECK_UP = np.array([0.0, 0.966, 0.259])
-MOUTH_DEPTH_VERTEX = 690
-"""hm08's vertex at the back of the palate: marks the mouth cavity's texture island."""
 LIP_RINGS = 7
 """Edges from the wet line, where the mouth cavity's texture begins, to the border of the lips' red."""
 
@@ -33,6 +31,7 @@ SKIN_RGB = np.array([228.0, 178.0, 152.0])
 LIP_RGB = np.array([206.0, 134.0, 122.0])
 MOUTH_RGB = np.array([128.0, 52.0, 52.0])
 THROAT_RGB = np.array([52.0, 18.0, 18.0])
+LASH_LINE_RGB = np.array([118.0, 78.0, 68.0])
 WATERLINE_RGB = np.array([214.0, 150.0, 138.0])
 
 
@@ -43,47 +42,20 @@ class Skin:
     piece: Piece
     source: Indices
     """hm08 vertex -> vertex of the piece, or -1."""
-    lid_margins: dict[str, Indices]
-    """Side -> loop of the lids' inner edge."""
 
 
-def build_skin(base: BaseMesh) -> Skin:
+def build_skin(base: BaseMesh, regions: Regions) -> Skin:
     """Cut, close, paint and name the skin."""
-    faces, face_uv = _head_faces(base)
-    island = islands(face_uv)
-    mouth = island == island[(faces == MOUTH_DEPTH_VERTEX).any(axis=1)][0]
-    socket = {side: _socket_faces(base, faces, island, x) for side, x in (("left", 1), ("right", -1))}
-    wet_line = np.intersect1d(faces[mouth], faces[~mouth])
-    margins = {side: np.intersect1d(faces[at], faces[~at]) for side, at in socket.items()}
-    any_socket = socket["left"] | socket["right"]
-    deep = any_socket & (base.vertices[faces][:, :, 2].max(axis=1) < 0.1265)
-    lip_ring = rings(faces[~mouth], wet_line, len(base.vertices), LIP_RINGS + 2)
-
+    faces, mouth = regions.faces, regions.mouth
+    # The pocket behind the lids is hidden by the eyeball; only its rim, the wet edge of the lids, is kept.
+    deep = regions.sockets & (base.vertices[faces][:, :, 2].max(axis=1) < 0.1265)
     material = np.full(len(faces), "skin", dtype="<U16")
-    material[(lip_ring[faces].max(axis=1) <= LIP_RINGS) & ~mouth] = "lips"
+    material[(regions.lip_ring[faces].max(axis=1) <= LIP_RINGS) & ~mouth] = "lips"
     material[mouth] = "mouth_interior"
-    colors = _paint(base, lip_ring, np.setdiff1d(faces[mouth], wet_line), np.unique(faces[any_socket]))
-    return _clip(base, faces[~deep], face_uv[~deep], material[~deep], colors, margins)
+    return _clip(base, faces[~deep], regions.face_uv[~deep], material[~deep], _paint(base, regions))
 
 
-def _head_faces(base: BaseMesh) -> tuple[Indices, Indices]:
-    """Body faces that are at least partly above the neck plane, arms and shoulders left out."""
-    faces, face_uv = base.faces["body"], base.face_uv["body"]
-    height = (base.vertices - NECK_POINT_M) @ NECK_UP
-    near = np.abs(base.vertices[:, 0]) < 0.12
-    keep = (height[faces] > 1e-6).any(axis=1) & near[faces].all(axis=1)
-    return faces[keep], face_uv[keep]
-
-
-def _socket_faces(base: BaseMesh, faces: Indices, island: Indices, side: int) -> np.ndarray:
-    """Faces of the pocket behind the lids on one side (+1 the character's left)."""
-    center = base.vertices[np.unique(base.faces["helper-l-eye"])].mean(axis=0) * [side, 1, 1]
-    middle = base.vertices[faces].mean(axis=1)
-    labels, counts = np.unique(island[np.linalg.norm(middle - center, axis=1) < 0.014], return_counts=True)
-    return island == labels[counts.argmax()]
-
-
-def _paint(base: BaseMesh, lip_ring: Indices, cavity: Indices, sockets: Indices) -> Points:
+def _paint(base: BaseMesh, regions: Regions) -> Points:
     """(hm08 vertices, 3) sRGB: a living skin is redder on cheeks, nose, ears and lids than on the forehead."""
     vertices = base.vertices
     colors = np.tile(SKIN_RGB, (len(vertices), 1))
@@ -100,18 +72,24 @@ def _paint(base: BaseMesh, lip_ring: Indices, cavity: Indices, sockets: Indices)
     tint((0.030, 0.741, 0.134), 0.012, (204, 140, 122), 0.35)
     tint((0.028, 0.722, 0.132), 0.009, (206, 146, 134), 0.30)
     tint((0.0, 0.634, 0.138), 0.014, (220, 158, 136), 0.30)
+    lip_ring, cavity = regions.lip_ring, regions.cavity_ring
     lip = smoothstep(LIP_RINGS + 0.6, LIP_RINGS - 1.4, lip_ring.astype(float))[:, None]
     colors = colors * (1 - lip) + LIP_RGB * lip
     wet = smoothstep(2.5, 0.0, lip_ring.astype(float))[:, None]
     colors = colors * (1 - 0.45 * wet) + np.array([150.0, 62.0, 62.0]) * 0.45 * wet
-    depth = smoothstep(0.135, 0.085, vertices[cavity, 2])[:, None]
-    colors[cavity] = MOUTH_RGB * (1 - depth) + THROAT_RGB * depth
-    colors[sockets] = WATERLINE_RGB
+    inside = (cavity > 0) & np.isin(np.arange(len(vertices)), regions.faces[regions.mouth])
+    depth = smoothstep(0.135, 0.085, vertices[inside, 2])[:, None]
+    colors[inside] = MOUTH_RGB * (1 - depth) + THROAT_RGB * depth
+    colors[regions.faces[regions.sockets]] = WATERLINE_RGB
+    colors[regions.lid_ring < LID_EDGE_RING - 1] = WATERLINE_RGB
+    for side in (1, -1):
+        upper, _ = regions.lid_edge(vertices, side)
+        colors[upper] = LASH_LINE_RGB
     return colors
 
 
 def _clip(
-    base: BaseMesh, faces: Indices, face_uv: Indices, material: np.ndarray, colors: Points, margins: dict[str, Indices]
+    base: BaseMesh, faces: Indices, face_uv: Indices, material: NDArray[np.str_], colors: Points
 ) -> Skin:
     """Slide the vertices below the neck plane onto it, round the edge off and close it: a tidy stand, not a torn sheet."""
     height = (base.vertices - NECK_POINT_M) @ NECK_UP
@@ -148,7 +126,7 @@ def _clip(
         name="skin", vertices=piece.vertices, faces=piece.faces, material=piece.material, colors=piece.colors,
         uv=base.uv[used_uv], face_uv=face_uv.reshape(-1, 4), deltas=piece.deltas, landmarks=marks,
     )  # fmt: skip
-    return Skin(final, source, {side: source[loop] for side, loop in margins.items()})
+    return Skin(final, source)
 
 
 def _cut_corners(faces: Indices, face_uv: Indices, height: Points) -> tuple[Indices, Indices]:
