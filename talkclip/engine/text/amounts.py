@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -18,7 +19,8 @@ _CODE = re.compile(
     r"(?P<deny>\b(?:no|not|without|minus|never)\s+)?"
     r"(?:(?P<prefix>\bAUs?|\bU|\baction units?)\s*)?"
     r"(?P<side>\b[LRlr])?(?<![\d.,])(?P<number>\d{1,2})(?P<letter>[A-Ea-e])?(?P<side2>[LR])?(?![\w%.])"
-    rf"(?:\s*(?:at|=|:|\()?\s*(?:(?P<percent>{_NUMBER})\s*(?:%|per ?cent\b)|(?P<share>[01]?\.\d+)|(?P<far>[A-E])\b)\)?)?",
+    rf"(?:\s*(?:at|=|:|\()?\s*(?:(?P<percent>{_NUMBER})\s*(?:%|per ?cent\b)|(?P<share>[01]?\.\d+)|"
+    r"(?P<far>[A-E])\b)\)?)?",
     re.IGNORECASE,
 )
 _JOIN = re.compile(r"^\s*(?:\+|,|/|&|and|plus)\s*$", re.IGNORECASE)
@@ -48,14 +50,10 @@ def find_amounts(text: str) -> Amounts:
     """Read codes first, then a percentage, a scale, or a share of one."""
     moves, denied, rest = _codes(text)
     level = None
-    for pattern, read in (
-        (_PERCENT, lambda m: _number(m[1]) / 100),
-        (_OUT_OF, lambda m: _number(m[1]) / max(_number(m[2]), 1e-6)),
-        (_SHARE, lambda m: _number(m[1])),
-    ):
+    for pattern, unit in ((_PERCENT, 100.0), (_OUT_OF, None), (_SHARE, 1.0)):
         match = pattern.search(rest)
         if match is not None:
-            level = min(1.0, max(0.0, read(match)))
+            level = min(1.0, _number(match[1]) / (unit or max(_number(match[2]), 1e-6)))
             rest = rest[: match.start()] + " " + rest[match.end() :]
             break
     return Amounts(tuple(moves), denied, level, rest)
@@ -68,7 +66,7 @@ def _codes(text: str) -> tuple[list[AuMove], list[int], str]:
     changed = True
     while changed:
         changed = False
-        for i, (left, right) in enumerate(zip(matches, matches[1:], strict=False)):
+        for i, (left, right) in enumerate(itertools.pairwise(matches)):
             if accepted[i] != accepted[i + 1] and _JOIN.match(text[left.end() : right.start()]):
                 accepted[i] = accepted[i + 1] = changed = True
     if not any(accepted):  # "1+2+5" alone: joined by plus signs is how FACS is written

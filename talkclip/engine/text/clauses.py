@@ -14,30 +14,8 @@ from talkclip.engine.text import lexicon
 from talkclip.engine.text.amounts import Amounts, find_amounts
 from talkclip_rigs.facs import AuMove
 
-# Words that open a new clause; the word itself is kept as the clause's `lead`.
-LEADS = frozenset(
-    "and but yet while with without though although whereas then behind beneath under underneath over above below "
-    "despite through nor or except unlike instead rather because".split()  # noqa: SIM905 - a list to be read
-)
-_NEGATIONS = frozenset(
-    "not no never none neither nor without isn't aren't ain't wasn't weren't don't doesn't didn't won't wouldn't can't cannot "
-    "couldn't shouldn't hasn't haven't avoid avoids avoiding stop skip minus lose nothing refuses lacks "
-    "lacking devoid".split()  # noqa: SIM905
-)
-# Here the negation says the opposite of what it looks like, or denies nothing.
-_NO_NEGATION = re.compile(
-    r"\b(?:can(?:'t|not) (?:help|stop|hide|contain)(?: but)?|could(?:n't| not) (?:help|stop|hide|contain|be \w+er)|"
-    r"not only|not just|not merely|no doubt|nothing but|unable to hide|no end|no longer (?:hiding|calm)|never been so|"
-    r"not (?:un\w+)|never (?:been )?(?:happier|sadder|angrier)|cannot (?:believe|wait)|can't (?:believe|wait)|"
-    r"couldn't believe|did(?:n't| not) see|not meeting|no eye contact|without eye contact|won't meet|can't meet|"
-    r"cannot meet|will not meet|avoid(?:s|ing)? (?:eye contact|looking|his eyes|her eyes)|refuses to look|not moving|do(?:es)?(?:n't| not) (?:move|change|reach)|never reach(?:es)?)\b"
-)
 # "winks with the left eye": the side belongs to what stands before.
 _SIDED = re.compile(r"(?:(?:the|his|her|their|your|only|just) )*(?:left|right|one)\b")
-_HIDING = frozenset(
-    "hide hides hiding hidden mask masks masking masked conceal conceals concealing cover covers covering disguise "
-    "disguises disguising suppress suppresses suppressing suppressed swallow swallows swallowing bottling".split()  # noqa: SIM905
-)
 _UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
 _OVER = frozenset({"over", "above"})
 _SIDE_WORDS = {"left": "left", "right": "right", "one": "one", "single": "one", "lopsided": "one", "crooked": "one"}
@@ -108,7 +86,8 @@ class _Hit:
 def parse(prompt: str) -> tuple[Clause, ...]:
     """-> the prompt's clauses, in order; empty for a prompt without words."""
     clauses: list[Clause] = []
-    carried, waiting = "", ()
+    carried = ""
+    waiting: tuple[str, ...] = ()
     negated_before = False
     for lead, text in split_clauses(prompt):
         reader = _ClauseReader(lead, text, carried, waiting, negated_before and lead in ("or", "nor"))
@@ -125,12 +104,13 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
     pieces = re.split(r"(?:[;:!?()\[\]\"\n/—–]|(?<!\d)[.,]|[.,](?!\d)| - |…)+(?![\d]+\b(?<=/\d))", _keep_scales(prompt))
     found: list[tuple[str, str]] = []
     for piece in pieces:
-        lead, words = "", []
+        lead = ""
+        words: list[str] = []
         tokens = piece.replace("\x1f", "/").split()
         for number, token in enumerate(tokens):
             rest = " ".join(tokens[number + 1 : number + 4]).lower()
             word = token.lower().strip("'\"")
-            if word in LEADS and not (word == "with" and words and _SIDED.match(rest)):
+            if word in lexicon.words_that("leads") and not (word == "with" and words and _SIDED.match(rest)):
                 if words:
                     found.append((lead, " ".join(words)))
                     lead = ""
@@ -190,8 +170,8 @@ class _ClauseReader:
             self._used[start:end] = [True] * (end - start)
         return Clause(
             self.text, self.lead, tuple(moves), tuple(dict.fromkeys(denied)), tuple(told), tuple(untold),
-            any(word in _HIDING for word in self._words),
-            tuple(w for w, used in zip(self._words, self._used, strict=True) if not used and w not in _SILENT),
+            any(word in lexicon.words_that("hiding") for word in self._words),
+            tuple(w for w, used in zip(self._words, self._used, strict=True) if not used and not _is_silent(w)),
             self._negated_from is not None,
         )  # fmt: skip
 
@@ -202,11 +182,11 @@ class _ClauseReader:
             return 0
         harmless = {
             index
-            for match in _NO_NEGATION.finditer(" ".join(self._words))
+            for match in lexicon.harmless_negations().finditer(" ".join(self._words))
             for index in _word_range(self._words, match.start(), match.end())
         }
         for index, word in enumerate(self._words):
-            if word in _NEGATIONS and index not in harmless:
+            if word in lexicon.words_that("negations") and index not in harmless:
                 self._used[index] = True
                 return index
         return None
@@ -379,16 +359,6 @@ def _to_eyes(clause: Clause) -> Clause:
     return replace(clause, feelings=tuple(replace(f, part=f.part or "eyes") for f in clause.feelings))
 
 
-# Words that say who speaks, or nothing: they leave no question for the emotion model.
-_PLAIN = frozenset(
-    "a an the this that these those his her their its my your our he she it they i you we him them me us who whose which "
-    "man woman person boy girl people somebody someone speaker character child kid guy lady actor actress face facial "
-    "expression look looks looking looked seems seem appears appear feels feel feeling speaks speak speaking spoke talks "
-    "talk talking talked says say saying said tells voice is are was were be been being am has have had having do does "
-    "done did make makes making made keep keeps kept keeping hold holds held holding at in on of to for from by as so "
-    "all both only just also too even still always ever very with and but or if then than there here when while more "
-    "most less least any some every each other another into onto out up off it's he's she's they're there's side sides "
-    "corner corners reach reaches both way manner air tone words line lines sentence into time please let lets slight "
-    "throughout during until trace hint sign bit lot end part au facs au's percent per cent level emotion emotions".split()  # noqa: SIM905
-)
-_SILENT = _PLAIN | set(_SIDE_WORDS) | _HIDING
+def _is_silent(word: str) -> bool:
+    """Words that say who speaks, or nothing, leave no question for the emotion model."""
+    return word in _SIDE_WORDS or word in lexicon.words_that("silent") or word in lexicon.words_that("hiding")

@@ -159,6 +159,18 @@ def usual_strength() -> float:
     return float(_table("movements.json")["usual_strength"])
 
 
+@functools.cache
+def words_that(role: str) -> frozenset[str]:
+    """Words of grammar by role: "leads", "negations", "hiding", "silent"."""
+    return frozenset(_table("grammar.json")[role].split())
+
+
+@functools.cache
+def harmless_negations() -> re.Pattern[str]:
+    """Wording whose negation denies nothing ("can't help smiling", "not only")."""
+    return re.compile(r"\b(?:" + "|".join(_table("grammar.json")["harmless"]) + r")\b")
+
+
 def _movements() -> Mapping[str, Mapping[str, Any]]:
     table: Mapping[str, Mapping[str, Any]] = _table("movements.json")["movements"]
     return table
