@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 
 import numpy as np
 
 from talkclip.coefficients import ARKIT52, HEAD6
 from talkclip.engine.render import raster, shading
-from talkclip.engine.render.render_mesh import PosedMesh, RenderMesh, default_mesh
+from talkclip.engine.render.render_mesh import PosedMesh, RenderMesh, default_mesh, linear_to_srgb
 
 SIZE_MIN, SIZE_MAX = 32, 4096
+# How far red and green light travel under skin (standard deviation, metres); blue stays.
+UNDER_SKIN_M = (0.0028, 0.0010)
 _STILL = np.zeros(len(HEAD6), np.float32)
 
 
@@ -25,9 +28,9 @@ class Camera:
         center_y_m: height above the pivot that is in the middle of the picture.
     """
 
-    distance_m: float = 1.32
+    distance_m: float = 1.02
     focal_mm: float = 85.0
-    center_y_m: float = 0.012
+    center_y_m: float = 0.037
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +38,13 @@ class Lighting:
     """Lights as rows: direction towards the light x y z, linear r g b, wrap 0..1; and the surroundings above / below."""
 
     lights: tuple[tuple[float, ...], ...] = (
-        (-0.50, 0.55, 0.80, 1.70, 1.58, 1.42, 0.45),
-        (0.85, 0.10, 0.60, 0.26, 0.30, 0.36, 0.60),
-        (-0.85, 0.35, -0.55, 0.55, 0.62, 0.75, 0.15),
-        (0.80, 0.45, -0.60, 1.50, 1.45, 1.35, 0.15),
+        (-0.55, 0.50, 0.75, 1.02, 0.94, 0.84, 0.45),
+        (0.85, 0.10, 0.60, 0.15, 0.175, 0.21, 0.60),
+        (-0.85, 0.35, -0.55, 0.40, 0.45, 0.55, 0.15),
+        (0.80, 0.45, -0.60, 1.10, 1.05, 0.98, 0.15),
     )
-    sky: tuple[float, float, float] = (0.34, 0.37, 0.42)
-    ground: tuple[float, float, float] = (0.17, 0.14, 0.12)
+    sky: tuple[float, float, float] = (0.22, 0.24, 0.27)
+    ground: tuple[float, float, float] = (0.11, 0.09, 0.08)
     exposure: float = 0.92
 
     def table(self) -> np.ndarray:
@@ -51,6 +54,37 @@ class Lighting:
         return rows
 
 
+@dataclasses.dataclass(frozen=True)
+class _Buffers:
+    """What one thread draws a frame in. H = W = size; samples are 2 x 2 per pixel."""
+
+    depth: np.ndarray
+    ids: np.ndarray
+    pixel: np.ndarray
+    triangle: np.ndarray
+    cover: np.ndarray
+    skin_light: np.ndarray
+    skin_color: np.ndarray
+    skin_cover: np.ndarray
+    direct: np.ndarray
+    distance: np.ndarray
+
+    @staticmethod
+    def of(size: int) -> _Buffers:
+        depth, ids = raster.empty_buffers(2 * size, 2 * size)
+        pixel, triangle = (np.empty(ids.size, np.int32) for _ in range(2))
+        shapes = ((3, size, size), (size, size, 3), (size, size), (size, size, 4), (size, size))
+        return _Buffers(
+            depth, ids, pixel, triangle, np.empty(ids.size, np.float32), *(np.zeros(s, np.float32) for s in shapes)
+        )
+
+    def clear(self) -> None:
+        self.depth.fill(-np.inf)
+        self.ids.fill(-1)
+        for layer in (self.skin_light, self.skin_color, self.skin_cover, self.direct, self.distance):
+            layer.fill(0.0)
+
+
 class HeadRenderer:
     """Draws the default head lit like a studio portrait.
 
@@ -58,7 +92,7 @@ class HeadRenderer:
         size: pixels, width = height, 32..4096.
         camera, lighting: the set; the defaults frame head and neck.
 
-    One renderer may be used by several threads at once: `frame` keeps no state.
+    One renderer may be used by several threads at once: each has its own buffers.
     """
 
     def __init__(
@@ -72,8 +106,10 @@ class HeadRenderer:
         self.lighting = lighting or Lighting()
         self.mesh = mesh or default_mesh()
         self._lights = self.lighting.table()
+        self._local = threading.local()
         self._background = _backdrop(size)
-        self._volume = _noise_volume()
+        self._curve = (255.0 * linear_to_srgb(np.linspace(0, 1, 16385))).astype(np.float32)
+        self._volume = noise_volume()
         # Focal length in samples: the picture is 24 mm high on the sensor and 2 * size samples on the grid.
         self._focal = np.float32(2 * size * self.camera.focal_mm / 24.0)
 
@@ -84,33 +120,48 @@ class HeadRenderer:
             values: (52,) ARKit weights in Apple's order.
             head: (6,) pose in the columns of HEAD6; None: at rest.
         """
-        layers = self._layers(values, head)
+        buffers = self._layers(values, head)
         out = np.empty((self.size, self.size, 3), np.uint8)
-        shading.develop(*layers, self._background, np.float32(self.lighting.exposure), out)
+        shading.develop(
+            buffers.skin_light, buffers.skin_color, buffers.skin_cover, buffers.direct, self._background,
+            np.float32(self.lighting.exposure), self._curve, out,
+        )  # fmt: skip
         return out
 
     def coverage(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """Share of each pixel that the head covers -> float32 (size, size), 0..1."""
-        return self._layers(values, head)[3][..., 3]
+        return self._layers(values, head).direct[..., 3].copy()
 
-    def _layers(self, values: np.ndarray, head: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    def _layers(self, values: np.ndarray, head: np.ndarray | None) -> _Buffers:
         values = np.asarray(values, np.float32)
         if values.shape != (len(ARKIT52),):
             raise ValueError(f"values have shape {values.shape}, not ({len(ARKIT52)},)")
         posed = self.mesh.pose(values, _STILL if head is None else np.asarray(head, np.float32))
-        ids, screen = self._visible(posed)
-        return self._shaded(posed, ids, screen)
+        buffers = self._clear_buffers()
+        screen = self._visible(posed, buffers)
+        self._shade(posed, screen, buffers)
+        self._spread(buffers)
+        return buffers
 
-    def _visible(self, posed: PosedMesh) -> tuple[np.ndarray, np.ndarray]:
-        """Front-most triangle of each sample (2 H, 2 W), and the projected points."""
+    def _clear_buffers(self) -> _Buffers:
+        """This thread's buffers: fresh memory for every frame would cost more than clearing."""
+        buffers: _Buffers | None = getattr(self._local, "buffers", None)
+        if buffers is None:
+            buffers = self._local.buffers = _Buffers.of(self.size)
+        buffers.clear()
+        return buffers
+
+    def _visible(self, posed: PosedMesh, buffers: _Buffers) -> np.ndarray:
+        """Draw the front-most triangle of each sample into the buffers -> projected points (V, 3)."""
         camera, mesh = self.camera, self.mesh
         screen = np.empty_like(posed.points)
         middle = np.float32(self.size)
         center_y = middle + self._focal * np.float32(camera.center_y_m / camera.distance_m)
         raster.project(posed.points, np.float32(camera.distance_m), self._focal, middle, center_y, screen)
-        depth, ids = raster.empty_buffers(2 * self.size, 2 * self.size)
-        raster.rasterise(screen, mesh.triangles, mesh.two_sided, 0, len(mesh.triangles), depth, ids)
-        return ids, screen
+        raster.rasterise(
+            screen, mesh.triangles, mesh.two_sided, 0, len(mesh.triangles), buffers.depth, buffers.ids
+        )  # fmt: skip
+        return screen
 
     def _shadow(self, posed: PosedMesh) -> tuple[np.ndarray, float, float, np.ndarray, np.ndarray]:
         """Depth map of the key light."""
@@ -127,47 +178,46 @@ class HeadRenderer:
         raster.rasterise(view, self.mesh.triangles, self.mesh.two_sided, 0, len(self.mesh.triangles), depth, ids)
         return depth, scale, center, right, up
 
-    def _shaded(self, posed: PosedMesh, ids: np.ndarray, screen: np.ndarray) -> tuple[np.ndarray, ...]:
-        mesh, size, camera = self.mesh, self.size, self.camera
-        skin_light, skin_color = (np.zeros((size, size, 3), np.float32) for _ in range(2))
-        direct, skin_cover = np.zeros((size, size, 4), np.float32), np.zeros((size, size), np.float32)
-        distance = np.zeros((size, size), np.float32)
+    def _shade(self, posed: PosedMesh, screen: np.ndarray, to: _Buffers) -> None:
+        mesh = self.mesh
+        n_fragments = shading.gather_fragments(
+            to.ids, screen, mesh.triangles, mesh.kind, to.pixel, to.triangle, to.cover
+        )
         shading.shade(
-            ids, screen, mesh.triangles, mesh.kind, posed.points, posed.normals, posed.light, mesh.rest, mesh.albedo,
-            mesh.gloss, mesh.side, mesh.eye_centers, posed.normals[mesh.eye_poles], np.float32(camera.distance_m),
+            n_fragments, to.pixel, to.triangle, to.cover, screen, mesh.triangles, mesh.kind, posed.moving, mesh.paint,
+            mesh.side, mesh.eye_centers, posed.moving[mesh.eye_poles, 3:6], np.float32(self.camera.distance_m),
             self._lights, np.array(self.lighting.sky, np.float32), np.array(self.lighting.ground, np.float32),
-            *self._shadow(posed), self._volume, np.array([0.10, 0.16, 0.20], np.float32),
-            skin_light, skin_color, skin_cover, direct, distance,
+            *self._shadow(posed), self._volume, mesh.palette,
+            to.skin_light, to.skin_color, to.skin_cover, to.direct, to.distance,
         )  # fmt: skip
-        self._spread(skin_light, skin_cover, distance)
-        return skin_light, skin_color, skin_cover, direct
 
-    def _spread(self, skin_light: np.ndarray, cover: np.ndarray, distance: np.ndarray) -> None:
-        """Light travels about 3 mm under skin in red, 1 mm in green."""
+    def _spread(self, buffers: _Buffers) -> None:
+        """Blur the light on skin by how far each colour travels under it."""
+        skin_light, cover, distance = buffers.skin_light, buffers.skin_cover, buffers.distance
         pixels_per_m = 0.5 * float(self._focal) / self.camera.distance_m
-        turned = np.empty((self.size, self.size), np.float32)
-        back = np.empty_like(turned)
-        cover_turned = np.ascontiguousarray(cover.T)
-        distance_turned = np.ascontiguousarray(distance.T)
-        for channel, reach_m in ((0, 0.0028), (1, 0.0010)):
+        turned, back = np.empty_like(cover), np.empty_like(cover)
+        cover_turned, distance_turned = np.ascontiguousarray(cover.T), np.ascontiguousarray(distance.T)
+        for channel, reach_m in enumerate(UNDER_SKIN_M):
             reach_px = np.float32(reach_m * pixels_per_m)
             if reach_px < 0.35:
                 continue
-            shading.diffuse_under_skin(skin_light, cover, distance, reach_px, channel, turned)
-            shading.diffuse_under_skin(turned[..., None], cover_turned, distance_turned, reach_px, 0, back)
-            skin_light[..., channel] = back
+            shading.diffuse_under_skin(skin_light[channel], cover, distance, reach_px, turned)
+            flipped = np.ascontiguousarray(turned.T)
+            shading.diffuse_under_skin(flipped, cover_turned, distance_turned, reach_px, back)
+            skin_light[channel] = back.T
 
 
 def _backdrop(size: int) -> np.ndarray:
-    """(size, size, 3) linear: a soft pool of light behind the head."""
+    """(size, size, 6): a soft pool of light behind the head, as sRGB 0..255 and as linear light."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     away = np.sqrt((x - 0.47) ** 2 + ((y - 0.42) * 0.9) ** 2)
     glow = np.exp(-((away / 0.46) ** 2))[..., None]
     dark, light = np.array([0.014, 0.017, 0.022], np.float32), np.array([0.115, 0.130, 0.150], np.float32)
-    return (dark + (light - dark) * glow).astype(np.float32)
+    linear = dark + (light - dark) * glow
+    return np.concatenate([255.0 * linear_to_srgb(linear), linear], -1).astype(np.float32)
 
 
-def _noise_volume(size: int = 32, seed: int = 5) -> np.ndarray:
+def noise_volume(size: int = 32, seed: int = 5) -> np.ndarray:
     """(size, size, size, 4) float32: tiling smooth noise, gradient x y z and height, each of deviation one or less."""
     rng = np.random.default_rng(seed)
     white = np.fft.rfftn(rng.standard_normal((size, size, size)))

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 
 import numpy as np
+from scipy.spatial import cKDTree
 from talkclip_rigs.head import DefaultHead
 from talkclip_rigs.rotations import matrix_from_pitch_yaw_roll
 
@@ -15,6 +16,8 @@ from talkclip.engine.render.subdivide import catmull_clark
 
 # What a triangle is made of, for the shader.
 SKIN, EYE, TEETH, WET, BROWS, LASHES, HAIR = range(7)
+# Pieces that are drawn as subdivision surfaces; the others are dense enough, or meant to have edges.
+SUBDIVIDED_PARTS = ("skin", "tongue")
 _KIND_OF_MATERIAL = {
     "skin": SKIN, "lips": SKIN, "brows": BROWS, "lashes": LASHES, "eye_white": EYE, "iris": EYE, "pupil": EYE,
     "teeth": TEETH, "gum": WET, "tongue": WET, "mouth_interior": WET, "hair": HAIR,
@@ -22,10 +25,13 @@ _KIND_OF_MATERIAL = {
 
 # The neck bends between these heights (metres above the pivot): all of the head's pose above, none below.
 NECK_BENDS_FROM_M, NECK_BENDS_TO_M = -0.095, -0.035
+NECK_FADE_M = 0.03
+# Linear RGB between pupil and limbal ring: grey-blue reads at any size.
+IRIS_COLOR = (0.10, 0.16, 0.20)
 _AO_MAP, _AO_EXTENT_M, _AO_BIAS_M = 192, 0.16, 0.0022
-_AO_DIRECTIONS = 40
+_AO_DIRECTIONS, _AO_DIRECTIONS_SHAPE = 64, 20
 # How fast light dies behind the lips.
-_MOUTH_DEPTH_M = 0.019
+_MOUTH_DEPTH_M = 0.016
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +40,12 @@ class PosedMesh:
 
     Attributes:
         points: (V, 3) metres, camera-aligned axes of `DefaultHead`.
-        normals: (V, 3) unit.
-        light: (V,) 0..1 share of the surroundings' light that arrives (ambient occlusion).
+        moving: (V, 8) float32 what the shader reads: points, unit normals, 0..1 share of the surroundings' light that
+            arrives (ambient occlusion), 0.
     """
 
     points: np.ndarray
-    normals: np.ndarray
-    light: np.ndarray
+    moving: np.ndarray
 
 
 class RenderMesh:
@@ -51,8 +56,9 @@ class RenderMesh:
         kind: (T,) uint8, SKIN .. HAIR.
         two_sided: (T,) bool.
         rest: (V, 3) rest positions, the coordinates of everything that is painted on.
-        albedo: (V, 3) linear RGB.
-        gloss: (V,) 0 skin .. 1 lips.
+        paint: (V, 8) float32 what the shader reads: rest, linear RGB albedo, 0 skin .. 1 lips, presence: 1, and 0 at
+            the rim of the neck, so that it fades into the background instead of ending in a cut.
+        palette: (3, 3) linear RGB of brows, hair, iris.
         side: (V,) int8: 0 left eye, 1 right eye, -1 neither.
         eye_centers: (2, 3) metres at rest.
         eye_poles: (2,) the vertex that looks straight ahead.
@@ -60,18 +66,24 @@ class RenderMesh:
 
     def __init__(self, head: DefaultHead) -> None:
         self.head = head
-        weights, quads, parent = catmull_clark(np.asarray(head.faces), len(head.vertices))
-        self._weights = weights
+        coarse = np.isin(head.part, [i for i, name in enumerate(head.part_names) if name in SUBDIVIDED_PARTS])
+        smooth_faces = np.flatnonzero(coarse[head.faces[:, 0]])
+        plain_faces = np.flatnonzero(~coarse[head.faces[:, 0]])
+        weights, quads, parent = catmull_clark(head.faces[smooth_faces], len(head.vertices))
         self._indptr, self._indices, self._data = weights.indptr, weights.indices, weights.data
-        self.triangles = np.ascontiguousarray(
-            np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]), dtype=np.int32
-        )
+        self._weights = weights
+        faces = np.concatenate([quads, head.faces[plain_faces]])
+        source = np.concatenate([smooth_faces[parent], plain_faces])
+        second = faces[:, 2] != faces[:, 3]
+        self.triangles = np.concatenate([faces[:, [0, 1, 2]], faces[second][:, [0, 2, 3]]]).astype(np.int32)
         kinds = np.array([_KIND_OF_MATERIAL.get(m.name, SKIN) for m in head.materials], np.uint8)
-        self.kind = np.tile(kinds[head.face_material[parent]], 2)
+        kind = kinds[head.face_material[source]]
+        self.kind = np.concatenate([kind, kind[second]])
         self.two_sided = np.isin(self.kind, (LASHES, BROWS, HAIR))
-        self._set_paint()
         self._set_eyes()
         self.rest = self._eyes_round(weights @ head.vertices)
+        self.paint = np.concatenate([self.rest, self._painted(), self._presence()[:, None]], 1).astype(np.float32)
+        self._lay_hair_on_skin()
         self.eye_poles = np.array([self._pole(side) for side in (0, 1)])
         height = head.vertices[:, 1]
         ramp = np.clip((height - NECK_BENDS_FROM_M) / (NECK_BENDS_TO_M - NECK_BENDS_FROM_M), 0, 1)
@@ -80,15 +92,51 @@ class RenderMesh:
         self._in_mouth = np.isin(head.part, mouth_parts)
         self._light_rest, self._light_shapes = self._bake_light()
 
-    def _set_paint(self) -> None:
-        head, weights = self.head, self._weights
+    def _painted(self) -> np.ndarray:
+        """(V, 4): linear albedo, and how much of each vertex is lip (on skin) or hair (on brows and hair)."""
+        head = self.head
         linear = srgb_to_linear(np.asarray(head.colors, np.float32) / 255.0)
-        self.albedo = np.ascontiguousarray(weights @ linear, dtype=np.float32)
-        names = [m.name for m in head.materials]
-        lips = head.faces[head.face_material == names.index("lips")] if "lips" in names else np.empty((0, 4), int)
-        gloss = np.zeros(len(head.vertices), np.float32)
-        gloss[np.unique(lips)] = 1.0
-        self.gloss = np.asarray(weights @ gloss, np.float32)
+        share = np.zeros(len(head.vertices), np.float32)
+        share[self._of_material("lips")] = 1.0
+        skin = linear[self._of_material("skin")].mean(0)
+        self.palette = np.array([skin, skin, IRIS_COLOR], np.float32)
+        for row, name in enumerate(("brows", "hair")):
+            rows = self._of_material(name)
+            if rows.size:
+                light = linear[rows].sum(1)
+                dark = np.percentile(light, 20)
+                self.palette[row] = linear[rows[light <= dark]].mean(0)
+                share[rows] = np.clip((skin.sum() - light) / max(float(skin.sum() - dark), 1e-3), 0, 1)
+        return np.concatenate([self._weights @ linear, (self._weights @ share)[:, None]], 1)
+
+    def _lay_hair_on_skin(self) -> None:
+        """Where brows and hair thin out, the skin below shows: its colour, and each frame its normal and light."""
+        skin = self._of_material("skin")
+        self._over = np.concatenate([self._of_material("brows"), self._of_material("hair")])
+        _, nearest = cKDTree(self.rest[skin]).query(self.rest[self._over])
+        self._under = skin[nearest]
+        self.paint[self._over, 3:6] = self.paint[self._under, 3:6]
+        thin = 1.0 - self.paint[self._over, 6:7]
+        thin[: len(self._of_material("brows"))] = 1.0
+        self._thin = thin
+
+    def _of_material(self, name: str) -> np.ndarray:
+        """Vertices of a material; empty when the head has none."""
+        names = [m.name for m in self.head.materials]
+        if name not in names:
+            return np.empty(0, np.int64)
+        return np.unique(self.head.faces[self.head.face_material == names.index(name)])
+
+    def _presence(self) -> np.ndarray:
+        """(V,) 0 at the lower rim of the neck, 1 from `NECK_FADE_M` above it."""
+        head = self.head
+        low = (head.part == head.part_names.index("skin")) & (head.vertices[:, 1] < head.vertices[head.landmarks["jaw"], 1] - 0.012)
+        rim = head.vertices[low & (head.normals()[:, 1] < -0.8)]
+        if not len(rim):
+            rim = head.vertices[low & (head.vertices[:, 1] < head.vertices[low, 1].min() + 0.004)]
+        near, _ = cKDTree(rim).query(self.rest)
+        share = np.clip((near - 0.002) / NECK_FADE_M, 0, 1)
+        return np.asarray(share * share * (3 - 2 * share), np.float32)
 
     def _set_eyes(self) -> None:
         head = self.head
@@ -122,34 +170,43 @@ class RenderMesh:
 
     def _bake_light(self) -> tuple[np.ndarray, np.ndarray]:
         """Ambient occlusion at rest (V,), and what each shape changes of it (52, V)."""
-        triangles = np.ascontiguousarray(self.head.triangles, dtype=np.int32)
-        both = np.ones(len(triangles), bool)
-        rest = _ambient_light(np.asarray(self.head.vertices), triangles, both)
-        shapes = np.stack(
-            [_ambient_light(self.head.vertices + d, triangles, both) - rest for d in self.head.deltas]
-        )
-        return rest, np.where(np.abs(shapes) < 0.01, 0.0, shapes).astype(np.float32)
+        head = self.head
+        triangles = np.ascontiguousarray(head.triangles, dtype=np.int32)
+        solid = ~np.isin(np.array([m.name for m in head.materials])[head.triangle_material], ("lashes", "brows"))
+        light = _ambient_light(np.asarray(head.vertices), triangles[solid], _AO_DIRECTIONS, _AO_MAP)
+        # Only skin moves enough to shade itself anew.
+        skin = head.part == head.part_names.index("skin")
+        moving = triangles[skin[triangles[:, 0]]]
+        rest = _ambient_light(np.asarray(head.vertices), moving, _AO_DIRECTIONS_SHAPE, _AO_MAP)
+        change = np.zeros((len(head.deltas), len(head.vertices)), np.float32)
+        for shape, deltas in enumerate(head.deltas):
+            posed = _ambient_light(head.vertices + deltas, moving, _AO_DIRECTIONS_SHAPE, _AO_MAP)
+            change[shape] = np.where(skin & (np.abs(posed - rest) > 0.02), posed - rest, 0.0)
+        return light, change
 
     def pose(self, values: np.ndarray, head: np.ndarray) -> PosedMesh:
         """Geometry for shape values (52,) in ARKit order and a head pose (6,) in the columns of HEAD6."""
         coarse = self.head.blend(values)
         light = np.clip(self._light_rest + np.clip(values, 0, 1) @ self._light_shapes, 0.0, 1.0)
-        light = light * self._mouth_light(coarse)
+        light = np.where(self._in_mouth, self._mouth_light(coarse), light)
         packed = np.concatenate([coarse, light[:, None], self._follows[:, None]], 1).astype(np.float32)
         fine = np.empty((self._weights.shape[0], 5), np.float32)
         raster.apply_sparse(self._indptr, self._indices, self._data, packed, fine)
         points = self._eyes_round(np.ascontiguousarray(fine[:, :3]))
         points = bend(points, fine[:, 4], head)
-        normals = np.empty_like(points)
-        raster.vertex_normals(points, self.triangles, normals)
-        return PosedMesh(points, normals, np.ascontiguousarray(fine[:, 3]))
+        moving = np.zeros((len(points), 8), np.float32)
+        moving[:, :3], moving[:, 6] = points, fine[:, 3]
+        raster.vertex_normals(points, self.triangles, moving[:, 3:6])
+        moving[self._over, 3:7] += self._thin * (moving[self._under, 3:7] - moving[self._over, 3:7])
+        return PosedMesh(points, moving)
 
     def _mouth_light(self, coarse: np.ndarray) -> np.ndarray:
-        """(V,) teeth and tongue darken with their depth behind the lips."""
-        marks = self.head.landmarks
-        lips_z = 0.5 * (coarse[marks["lip_upper_inner"], 2] + coarse[marks["lip_lower_inner"], 2])
-        behind = np.maximum(0.0, lips_z - 0.006 - coarse[:, 2])
-        return np.where(self._in_mouth, np.exp(-behind / _MOUTH_DEPTH_M), 1.0)
+        """(V,) teeth, gums and tongue: light comes in between the lips and dies with depth behind them."""
+        upper, lower = (coarse[self.head.landmarks[name]] for name in ("lip_upper_inner", "lip_lower_inner"))
+        gap_m = max(0.0, float(upper[1] - lower[1]))
+        behind = np.maximum(0.0, 0.5 * float(upper[2] + lower[2]) - 0.008 - coarse[:, 2])
+        opening = 0.45 + 0.55 * gap_m / (gap_m + 0.008)
+        return np.asarray(opening * np.exp(-behind / (_MOUTH_DEPTH_M + 0.3 * gap_m)), np.float32)
 
 
 @functools.cache
@@ -161,6 +218,11 @@ def default_mesh() -> RenderMesh:
 def srgb_to_linear(color: np.ndarray) -> np.ndarray:
     """IEC 61966-2-1."""
     return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def linear_to_srgb(light: np.ndarray) -> np.ndarray:
+    """IEC 61966-2-1, the inverse."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
 
 
 def bend(points: np.ndarray, follows: np.ndarray, head: np.ndarray) -> np.ndarray:
@@ -187,22 +249,23 @@ def bend(points: np.ndarray, follows: np.ndarray, head: np.ndarray) -> np.ndarra
     return moved + follows[:, None] * np.asarray(head[3:], np.float32)
 
 
-def _ambient_light(points: np.ndarray, triangles: np.ndarray, both: np.ndarray) -> np.ndarray:
+def _ambient_light(points: np.ndarray, triangles: np.ndarray, n_directions: int, map_size: int) -> np.ndarray:
     """(V,) 0..1: share of a sky's light that reaches each vertex, from depth maps seen from all sides."""
+    both = np.ones(len(triangles), bool)
     points = np.ascontiguousarray(points, np.float32)
     normals = np.empty_like(points)
     raster.vertex_normals(points, triangles, normals)
     total, seen = np.full(len(points), 1e-6, np.float32), np.zeros(len(points), np.float32)
     view = np.empty_like(points)
-    for toward in _sphere_directions(_AO_DIRECTIONS):
+    for toward in _sphere_directions(n_directions):
         # Shoulders and floor, which are not drawn, take light from below.
         weight = np.float32(0.25 + 0.75 * np.clip(0.6 + toward[1], 0, 1))
         right = np.cross([0.3, 1.0, 0.2], toward)
         right = (right / np.linalg.norm(right)).astype(np.float32)
         up = np.cross(toward, right).astype(np.float32)
-        scale = np.float32(_AO_MAP / (2 * _AO_EXTENT_M))
-        raster.light_view(points, right, up, toward, scale, np.float32(_AO_MAP / 2), view)
-        depth, ids = raster.empty_buffers(_AO_MAP, _AO_MAP)
+        scale = np.float32(map_size / (2 * _AO_EXTENT_M))
+        raster.light_view(points, right, up, toward, scale, np.float32(map_size / 2), view)
+        depth, ids = raster.empty_buffers(map_size, map_size)
         raster.rasterise(view, triangles, both, 0, len(triangles), depth, ids)
         raster.add_visibility(view, normals @ toward, weight, depth, np.float32(_AO_BIAS_M), total, seen)
     return (seen / total).astype(np.float32)
