@@ -16,10 +16,11 @@ import numpy as np
 
 from talkclip.audio import AudioClip
 from talkclip.engine.speech.lexicon import Lexicon
+from talkclip.engine.speech.pauses import pauses
 from talkclip.engine.speech.segments import Piece, plan
 from talkclip.engine.speech.transcript import SpokenWord, spoken_words
 from talkclip.errors import InputError, TalkClipError
-from talkclip.phones import SIL, Phone, PhoneTrack, Word, arpabet
+from talkclip.phones import CMU39, SIL, Phone, PhoneTrack, Word, arpabet
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 
 FRAME_S = 0.01
@@ -28,6 +29,12 @@ SHIFT_S = 0.01
 # Wide beams: a forced alignment must not lose its only path.
 _BEAM = 1e-80
 _PEAK = 0.7
+# Dictionary entries that are one phone each, for `refine`.
+_PHONE_WORD = "phone-"
+# Silences by energy of at least this length hold no sound, but for the edges: the silent closure of a stop before its burst,
+# and what energy cannot see of a soft sound.
+_PAUSE_S, _CLOSURE_S, _EDGE_S = 0.15, 0.08, 0.04
+_STOPS = frozenset("P B T D K G CH JH".split())  # noqa: SIM905
 # Less of what is heard than this in fitting stretches: the text is another one.
 LEAST_FIT = 0.3
 
@@ -75,6 +82,7 @@ class Aligner:
             entries = [lexicon.entries(word) for word in words]
             sounds = [tuple(p for entry in said for p in lexicon.phones(entry)) for said in entries]
             pieces = plan(clip, sounds, heard)
+            silences = pauses(clip, _PAUSE_S)
             self._refuse_other_text(clip, words, pieces)
             phones: list[Phone] = []
             spans: dict[int, tuple[float, float]] = {}
@@ -82,7 +90,7 @@ class Aligner:
             for number, piece in enumerate(pieces):
                 stop_if(cancel)
                 report(progress, "phones", number / len(pieces), f"aligning {clip.name}")
-                aligned = self._align_piece(clip, piece, entries) if piece.fits and piece.words else None
+                aligned = self._align_piece(clip, piece, entries, silences) if piece.fits and piece.words else None
                 if aligned is not None:
                     phones += aligned[0]
                     spans |= aligned[1]
@@ -95,9 +103,51 @@ class Aligner:
         report(progress, "phones", 1.0, f"aligned {clip.name}")
         return Alignment(_track(clip, phones, words, spans), tuple(notes))
 
+    def refine(
+        self, clip: AudioClip, heard: PhoneTrack, cancel: CancelCheck | None = None
+    ) -> PhoneTrack:
+        """Recognised phones with the aligner's borders (each phone is a word of its own, so one pass is enough).
+
+        Args:
+            clip: 16 kHz mono.
+            heard: phones recognised without a transcript; a stretch without a path keeps its borders.
+            cancel: asked between stretches.
+
+        Returns:
+            The same phones, back end `fast+align`.
+        """
+        phones: list[Phone] = []
+        with self._lock:
+            self._load()
+            for piece in plan(clip, [(p.symbol,) for p in heard.phones if p.symbol != SIL], heard.phones):
+                stop_if(cancel)
+                phones += self._refine_piece(clip, piece) or piece.heard
+        return PhoneTrack(with_silence(phones, clip.duration_s), (), clip.duration_s, "fast+align")
+
+    def _refine_piece(self, clip: AudioClip, piece: Piece) -> list[Phone] | None:
+        said = [_PHONE_WORD + phone.symbol for phone in piece.heard if phone.symbol in CMU39]
+        if not said:
+            return None
+        self._decoder.set_align_text(" ".join(said))
+        try:
+            _run(self._decoder, _pcm(clip.slice_s(piece.start_s, piece.end_s)))
+            found = [(s.word, s.start_frame, s.end_frame + 1) for s in self._decoder.seg()]
+        except (RuntimeError, TypeError):  # no path
+            return None
+        named = [(word.removeprefix(_PHONE_WORD), a, b) for word, a, b in found if word.startswith(_PHONE_WORD)]
+        if [name for name, _, _ in named] != [word.removeprefix(_PHONE_WORD) for word in said]:
+            return None
+        return [
+            Phone(name, piece.start_s + a * FRAME_S + SHIFT_S, min(piece.start_s + b * FRAME_S + SHIFT_S, piece.end_s))
+            for name, a, b in named
+            if piece.start_s + a * FRAME_S + SHIFT_S < piece.end_s - 1e-6
+        ]
+
     def _load(self) -> Lexicon:
         if self._lexicon is None:
             self._decoder = _make_decoder()
+            for symbol in CMU39:
+                self._decoder.add_word(_PHONE_WORD + symbol, symbol, symbol == CMU39[-1])
             self._lexicon = Lexicon(self._decoder)
         return self._lexicon
 
@@ -114,7 +164,7 @@ class Aligner:
         )
 
     def _align_piece(
-        self, clip: AudioClip, piece: Piece, entries: Sequence[Sequence[str]]
+        self, clip: AudioClip, piece: Piece, entries: Sequence[Sequence[str]], silences: Sequence[tuple[float, float]]
     ) -> tuple[list[Phone], dict[int, tuple[float, float]]] | None:
         """-> (phones, word index -> (start_s, end_s)), or None if the aligner finds no path."""
         owners = [w for w in piece.words for _ in entries[w]]
@@ -124,19 +174,32 @@ class Aligner:
             return None
         phones: list[Phone] = []
         spans: dict[int, tuple[float, float]] = {}
-        position = 0
+        owner = iter(owners)
         for is_word, parts in found:
+            w = next(owner) if is_word else -1
             for name, start, length in parts:
                 symbol = (arpabet(name) or SIL) if is_word else SIL
                 start_s = piece.start_s + (start * FRAME_S + SHIFT_S if start else 0.0)
                 end_s = min(piece.start_s + (start + length) * FRAME_S + SHIFT_S, piece.end_s)
-                if end_s > start_s:
-                    phones.append(Phone(symbol, start_s, end_s))
-            if is_word and parts:
-                w = owners[position]
-                spans[w] = (spans[w][0] if w in spans else phones[-len(parts)].start_s, phones[-1].end_s)
-                position += 1
+                if end_s <= start_s:
+                    continue
+                phones.append(_out_of_pause(Phone(symbol, start_s, end_s), silences))
+                if is_word:
+                    spans[w] = (spans[w][0] if w in spans else phones[-1].start_s, phones[-1].end_s)
         return phones, spans
+
+
+def _out_of_pause(phone: Phone, silences: Sequence[tuple[float, float]]) -> Phone:
+    """The aligner lets a word's first or last consonant reach across a pause; by energy it does not sound there."""
+    if phone.symbol == SIL:
+        return phone
+    for first_s, last_s in silences:
+        closing_s = last_s - (_CLOSURE_S if phone.symbol in _STOPS else _EDGE_S)
+        if first_s - _EDGE_S <= phone.start_s < closing_s and phone.end_s > last_s:
+            return Phone(phone.symbol, closing_s, phone.end_s)
+        if phone.start_s < first_s and first_s + _EDGE_S < phone.end_s <= last_s + _EDGE_S:
+            return Phone(phone.symbol, phone.start_s, first_s + _EDGE_S)
+    return phone
 
 
 def _make_decoder() -> Any:

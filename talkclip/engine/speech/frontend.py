@@ -1,7 +1,7 @@
 """The speech front end: sound (and what is known of its words) -> phones in time and acoustic features.
 
 Back ends: `align` (a transcript is given), `whisper` (finds the words, then aligns them), `fast` (phones alone, no words),
-`file` (phones are given). `auto` takes the best that is possible.
+`fast+align` (the same phones, borders by the aligner), `file` (phones are given). `auto` takes the best that is possible.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from talkclip.errors import InputError, TalkClipError
 from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 
-BACKENDS = ("auto", "align", "fast", "whisper")
+BACKENDS = ("auto", "align", "fast", "fast+align", "whisper")
 # Given phones may reach this far beyond the recording (rounding in other programs).
 _BEYOND_S = 0.05
 # Analyses kept in memory: an animator goes back and forth between a few lines.
@@ -43,7 +43,7 @@ class SpeechAnalysis:
         clip: 16 kHz mono.
         phones: phones (and words) in time; they cover the recording, silence is SIL.
         features: acoustic features.
-        backend: who found the phones: "align", "fast", "whisper" or "file".
+        backend: who found the phones: "align", "fast", "fast+align", "whisper" or "file".
         notes: what the user should know (a transcript that does not fit somewhere, ...), one sentence each.
     """
 
@@ -82,7 +82,7 @@ class SpeechFrontEnd:
     """Finds phones and features; safe to share between threads.
 
     Args:
-        backend: "auto", "align", "fast" or "whisper".
+        backend: "auto", "align", "fast", "fast+align" or "whisper".
         cache: where results are kept between runs; None keeps none. By default the user's cache (TALKCLIP_CACHE).
         transcriber: finds words for `whisper`; by default Whisper, when it is installed.
 
@@ -197,9 +197,10 @@ class SpeechFrontEnd:
         progress: ProgressCallback | None,
         cancel: CancelCheck | None,
     ) -> tuple[PhoneTrack, tuple[str, ...]]:
-        if backend == "fast":
-            ignored = f"{clip.name}: the transcript is not used by the back end 'fast'."
-            return heard, (ignored,) if text is not None else ()
+        if backend in ("fast", "fast+align"):
+            track = heard if backend == "fast" else self._aligner.refine(clip, heard, cancel)
+            ignored = f"{clip.name}: the transcript is not used by the back end '{backend}'."
+            return track, (ignored,) if text is not None else ()
         if backend == "align":
             aligned = self._aligner.align(clip, text or "", heard.phones, progress, cancel)
             return aligned.track, aligned.notes
