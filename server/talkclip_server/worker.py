@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from talkclip.errors import Cancelled, TalkClipError
-from talkclip.protocol import Animate, Done, Failure, Message, Progress, encode
+from talkclip.protocol import Animate, Done, Failure, Message, Progress, ProtocolError, encode
 from talkclip_server.engine import Engine
 
 _MAX_TEXT = 2_000
@@ -121,7 +121,11 @@ class ThreadWorker:
             raise RuntimeError("it ended without a result")
 
     def _say(self, order: Order, message: Message) -> None:
-        self._deliver(Output(order.key, message.op, encode(message)))
+        try:
+            frame = encode(message)
+        except ProtocolError as error:  # not a number, too large: the engine's fault, not the client's
+            raise TalkClipError(f"The engine's answer cannot be sent: {error.message}", error.hint, "engine") from None
+        self._deliver(Output(order.key, message.op, frame))
 
 
 def failure_of(request_id: str, error: BaseException, send_traceback: bool = False) -> Failure:

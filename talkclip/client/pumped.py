@@ -147,7 +147,7 @@ class PumpedClient:
     def pump(self, budget_ms: float = 4.0) -> bool:
         """Receive, upload, and watch the connection, for about `budget_ms` milliseconds at most.
 
-        -> True when there is more to do at once; the caller may pump again without waiting.
+        -> True when something moved: look at the jobs, and pump again without waiting.
         """
         if not self._open:
             return False
@@ -156,15 +156,16 @@ class PumpedClient:
             self._asked_at += now - self._pumped_at  # the host slept, not the server
         self._pumped_at = now
         deadline = now + budget_ms / 1000
-        more = True
+        moved, more = False, True
         while more and self._open:
             more = self._receive_one()
             if not more:
                 self._watch()
                 more = self._work()
+            moved |= more
             if self._clock() >= deadline:
                 break
-        return more and self._open
+        return moved or not self._open
 
     def close(self) -> None:
         """Say good-bye and close. Jobs that are going on end as cancelled. The client may be started again."""
@@ -319,7 +320,7 @@ class PumpedClient:
             self._send(Ping(self._new_id()))
 
     def _nobody(self) -> ConnectionFailed:
-        return ConnectionFailed(f"No TalkCLIP server answers at {self.address};", "start one with `talkclip serve`.")
+        return ConnectionFailed(f"No TalkCLIP server answers at {self.address}.", "Start one with `talkclip serve`.")
 
     def _end(self, job: Job, error: TalkClipError) -> None:
         job.fail(error)

@@ -113,6 +113,8 @@ class ZmqTransport:
         """Flush what was sent (at most 0.2 s) and close."""
         if self._socket is not None and self._context is not None:
             self._socket.disable_monitor()
+            if self._monitor is not None:
+                self._monitor.close()  # a context waits for every socket that is still open, for ever
             self._socket.close()
             self._context.term()
         self._context = self._socket = self._monitor = None
