@@ -8,6 +8,7 @@ no part of it is shipped. `FlameMap` is solved on it by `talkclip.engine.flame_s
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -109,18 +110,33 @@ class FlameModel:
     def _posed(self, shaped: NDArray[np.float64], pose: NDArray[np.float64]) -> Floats:
         """(V, 3) shaped vertices and (J, 3) axis-angles -> (V, 3): pose correctives, then linear blend skinning."""
         rotation = matrix_from_axis_angle(pose)  # (J, 3, 3)
-        joints = self.joint_regressor @ shaped
         corrected = shaped + self.pose_basis @ (rotation[1:] - np.eye(3)).reshape(-1)
-        turn, shift = rotation.copy(), np.zeros((len(pose), 3))
+        turn, shift = self._joint_transforms(rotation, self.joint_regressor @ shaped)
+        posed = np.einsum("vij,vj->vi", self._blended(turn), corrected) + self.skinning @ shift
+        return np.asarray(posed, dtype=np.float32)
+
+    def vertex_turns(self, jaw_rad: ArrayLike) -> NDArray[np.float64]:
+        """(3,) axis-angle -> (V, 3, 3): the linear part of what each vertex goes through when the jaw turns."""
+        pose = np.zeros((len(JOINTS), 3))
+        pose[JAW] = jaw_rad
+        turn, _ = self._joint_transforms(matrix_from_axis_angle(pose), self.joints())
+        return self._blended(turn)
+
+    def _joint_transforms(
+        self, rotation: NDArray[np.float64], joints: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(J, 3, 3) own turns and (J, 3) rest positions -> each joint maps x to turn @ x + shift: a turn about its rest
+        position, carried along by its parent."""
+        turn, shift = rotation.copy(), np.zeros(joints.shape)
         for joint, parent in enumerate(self.parents):
-            # Each joint maps x to turn @ x + shift: a turn about its rest position, carried along by its parent.
             shift[joint] = joints[joint] - rotation[joint] @ joints[joint]
             if parent >= 0:
                 turn[joint] = turn[parent] @ rotation[joint]
                 shift[joint] = turn[parent] @ shift[joint] + shift[parent]
-        blended_turn = np.tensordot(self.skinning, turn, axes=1)  # (V, 3, 3)
-        posed = np.einsum("vij,vj->vi", blended_turn, corrected) + self.skinning @ shift
-        return np.asarray(posed, dtype=np.float32)
+        return turn, shift
+
+    def _blended(self, turn: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.tensordot(self.skinning, turn, axes=1))  # (V, 3, 3)
 
 
 MAP_FORMAT: Final = 1
@@ -190,7 +206,7 @@ class FlameMap:
             InputError: missing, truncated, or of another format.
         """
         try:
-            with np.load(Path(path), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as archive:
                 if int(archive["format"]) != MAP_FORMAT:
                     raise ValueError(f"format {int(archive['format'])}, expected {MAP_FORMAT}")
                 arrays = {

@@ -39,6 +39,7 @@ IBUG51: Final[Mapping[str, tuple[int, ...]]] = {
 
 # Columns of the lid, in eyeball radii from the eyeball's centre, at which its edge is measured.
 _LID_COLUMNS: Final = (-0.45, 0.0, 0.45)
+_LID_THICK_M = 0.0015
 _LIPS_TOUCH_M, _LIPS_APART_M = 0.0035, 0.008
 
 
@@ -85,26 +86,34 @@ def geometric_landmarks(face: Face) -> dict[str, Points]:
 
 
 def _lid_edges(face: Face, centre: Points, side: str) -> dict[str, Points]:
-    """The upper and lower lid's edge over three columns of the eyeball, interpolated between vertices."""
+    """The upper and lower lid's edge on three upright cuts through the eyeball: the ends of the skin's widest gap."""
     radius = face.eye_radius
-    offset = face.vertices[face.skin] - centre
-    near = (np.linalg.norm(offset, axis=1) < 1.5 * radius) & (offset[:, 2] > 0.4 * radius)
     found = {}
-    for lid, sign in (("upper", 1.0), ("lower", -1.0)):
-        part = offset[near & (sign * offset[:, 1] > 0)]
-        edge = []
-        for low in np.arange(-0.9, 0.9, 0.15) * radius:
-            column = part[(part[:, 0] >= low) & (part[:, 0] < low + 0.15 * radius)]
-            if len(column):
-                # The edge is near the middle and in front: the lid's inner side runs back from it.
-                edge.append(column[np.argmin(np.abs(column[:, 1]) - 0.7 * column[:, 2])])
-        if len(edge) < 3:
+    for index, column in enumerate(_LID_COLUMNS):
+        offset = _cut(face, centre[0] + column * radius) - centre
+        part = offset[(np.linalg.norm(offset, axis=1) < 1.5 * radius) & (offset[:, 2] > 0.5 * radius)]
+        part = part[np.argsort(part[:, 1])]
+        if len(part) < 2:
             continue
-        line = np.array(sorted(edge, key=lambda point: point[0]))
-        for index, column in enumerate(_LID_COLUMNS):
-            x = column * radius
-            found[f"lid_{lid}_{side}_{index}"] = centre + [x, *(np.interp(x, line[:, 0], line[:, k]) for k in (1, 2))]
+        gap = int(np.argmax(np.diff(part[:, 1])))
+        low, high = part[gap, 1], part[gap + 1, 1]
+        if high - low > 0.25 * radius:
+            # A lid is thick; its edge is the front of it.
+            lower = part[(part[:, 1] <= low) & (part[:, 1] > low - _LID_THICK_M)]
+            upper = part[(part[:, 1] >= high) & (part[:, 1] < high + _LID_THICK_M)]
+            found[f"lid_lower_{side}_{index}"] = centre + lower[np.argmax(lower[:, 2])]
+            found[f"lid_upper_{side}_{index}"] = centre + upper[np.argmax(upper[:, 2])]
     return found
+
+
+def _cut(face: Face, x: float) -> Points:
+    """(N, 3) where the skin's edges cross the plane of constant x."""
+    corner = face.vertices[face.triangles]
+    start, end = corner.reshape(-1, 3), corner[:, [1, 2, 0]].reshape(-1, 3)
+    crossing = (start[:, 0] < x) != (end[:, 0] < x)
+    start, end = start[crossing], end[crossing]
+    share = (x - start[:, 0]) / (end[:, 0] - start[:, 0])
+    return np.asarray(start + share[:, None] * (end - start))
 
 
 def _lip_seam(face: Face, nose_tip: Points, apart: float) -> dict[str, Points]:
@@ -138,7 +147,8 @@ def _along_skin(face: Face, region: NDArray[np.int64]) -> Points:
     place = np.full(len(face.vertices), -1)
     place[region] = np.arange(len(region))
     inside = place[face.triangles[(place[face.triangles] >= 0).all(axis=1)]]
-    edges = np.unique(np.sort(np.concatenate([inside[:, [0, 1]], inside[:, [1, 2]], inside[:, [2, 0]]]), axis=1), axis=0)
+    sides = np.concatenate([inside[:, [0, 1]], inside[:, [1, 2]], inside[:, [2, 0]]])
+    edges = np.unique(np.sort(sides, axis=1), axis=0)
     points = face.vertices[region]
     length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
     graph = csr_matrix((length, (edges[:, 0], edges[:, 1])), shape=(len(region), len(region)))

@@ -127,7 +127,9 @@ def _landmark_pairs(
         to_marks |= embedded
     names = tuple(name for name in from_marks if name in to_marks)
     if len(names) < 4:
-        raise InputError("FLAME model: its face cannot be found.", "Use the unmodified model: metres, +Y up, +Z forward.")
+        raise InputError(
+            "FLAME model: its face cannot be found.", "Use the unmodified model: metres, +Y up, +Z forward."
+        )
     return names, np.stack([from_marks[n] for n in names]), np.stack([to_marks[n] for n in names])
 
 
@@ -190,7 +192,7 @@ def _normals(triangles: NDArray[np.int64], vertices: Points) -> Points:
     total = np.zeros_like(vertices)
     for side in range(3):
         np.add.at(total, triangles[:, side], normal)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
+    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20))
 
 
 def _features(points: Points, normals: Points, jawness: Points) -> Points:
@@ -215,14 +217,14 @@ def _warped(placed: Points, source: Face, target: Face, marks: Points, aims: Poi
         pull = aim_points[hit] - current[ask]
         agree = np.clip(np.sum(normals[ask] * aim_normals[hit], axis=1), 0, 1)
         answer = theirs[::stride]
-        _, back = cKDTree(features[own]).query(
-            _features(target.vertices, target_normals, target.jawness)[answer]
-        )
+        _, back = cKDTree(features[own]).query(_features(target.vertices, target_normals, target.jawness)[answer])
         back_pull = target.vertices[answer] - current[own[back]]
         back_agree = np.clip(np.sum(normals[own[back]] * target_normals[answer], axis=1), 0, 1)
         where = np.concatenate([current[ask], current[own[back]], marks])
         shifts = np.concatenate([pull, back_pull, aims - marks])
-        trust = np.concatenate([agree, back_agree]) * np.exp(-np.sum(shifts[: -len(marks)] ** 2, axis=1) / (2 * width) ** 2)
+        trust = np.concatenate([agree, back_agree]) * np.exp(
+            -np.sum(shifts[: -len(marks)] ** 2, axis=1) / (2 * width) ** 2
+        )
         trust = np.concatenate([trust, mark_weight])
         moved = _smoothed(np.concatenate([current[own], marks]), where, shifts, trust, width)
         current[own] += moved[: len(own)]

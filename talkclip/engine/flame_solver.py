@@ -28,7 +28,7 @@ SOLVER_VERSION: Final = 1
 
 # Ridge: one standard deviation of expression costs as much as this error (root mean square over the face), in mm; a
 # turn of the jaw by JAW_SCALE_RAD costs the same.
-RIDGE_MM: Final = 0.04
+RIDGE_MM: Final = 0.025
 JAW_SCALE_RAD: Final = 0.5
 # Which axes of the jaw a shape may turn. The jaw cannot slide, so jawForward is left to the expression.
 JAW_AXES: Final[dict[str, tuple[int, ...]]] = {
@@ -39,6 +39,9 @@ SOLVED_ON_TOP_OF: Final = {"mouthClose": "jawOpen"}
 NEWTON_STEPS: Final = 8
 # Vertices that no shape moves only hold the head still.
 STILL_WEIGHT: Final = 0.2
+# A closed eye and a closed mouth are judged by a hair's breadth: where these shapes move most, errors count more.
+CLOSING_SHAPES: Final = ("eyeBlinkLeft", "eyeBlinkRight", "mouthRollUpper", "mouthRollLower")
+CLOSING_WEIGHT: Final = 4.0
 MOVES_M: Final = 3e-4
 
 
@@ -46,8 +49,8 @@ def load_flame_map(path: str | Path, cache_dir: str | Path | None = None, n_expr
     """The map for a user's FLAME model: from the cache, or solved (a few seconds) and cached.
 
     Args:
-        path: `generic_model.pkl` or an npz of its arrays. A `flame_static_embedding.pkl` beside it is used for landmarks.
-        cache_dir: folder for solved maps; default: the user's cache folder. A folder that cannot be written is no error.
+        path: `generic_model.pkl` or an npz of its arrays. A `flame_static_embedding.pkl` beside it gives the landmarks.
+        cache_dir: folder for solved maps; default: the user's cache folder. One that cannot be written is no error.
         n_expression: expression coefficients to use, 1..100.
 
     Raises:
@@ -59,7 +62,9 @@ def load_flame_map(path: str | Path, cache_dir: str | Path | None = None, n_expr
     embedding = Path(path).parent / EMBEDDING_NAME
     embedded = embedded_landmarks(embedding, model) if embedding.is_file() else None
     head = DefaultHead.load()
-    folder = Path(cache_dir) if cache_dir is not None else Path(platformdirs.user_cache_dir("talkclip", False)) / "flame"
+    folder = (
+        Path(cache_dir) if cache_dir is not None else Path(platformdirs.user_cache_dir("talkclip", False)) / "flame"
+    )
     cached = folder / f"{_key(model, head, embedded, n_expression)}.npz"
     if cached.is_file():
         try:
@@ -84,7 +89,7 @@ def solve_flame_map(
     expression = np.zeros((len(ARKIT52), n_expression))
     jaw = np.zeros((len(ARKIT52), 3))
     linear = [index for index, name in enumerate(ARKIT52) if name not in JAW_AXES]
-    expression[linear] = fit.linear(match.wanted[linear])
+    expression[linear] = fit.linear(match.wanted[linear].astype(np.float64))
     for name, axes in JAW_AXES.items():
         index = ARKIT52.index(name)
         below = [ARKIT52.index(SOLVED_ON_TOP_OF[name])] if name in SOLVED_ON_TOP_OF else []
@@ -94,7 +99,10 @@ def solve_flame_map(
     residual, residual_mm = _residuals(fit, match, expression, jaw)
     pose = np.concatenate([jaw, *(_gaze(head, side) for side in ("left", "right"))], axis=1)
     return FlameMap(
-        *(np.asarray(part, dtype=np.float32) for part in (expression, pose, residual, residual_mm)),
+        expression=expression.astype(np.float32),
+        pose_rad=pose.astype(np.float32),
+        residual=residual.astype(np.float32),
+        residual_mm=residual_mm.astype(np.float32),
         fit_mm=match.fit_mm,
         model_sha256=model.sha256,
     )
@@ -106,8 +114,11 @@ class _Fit:
     def __init__(self, model: FlameModel, match: FaceMatch, n_expression: int) -> None:
         self.model = model
         self.n_expression = n_expression
-        moves = np.linalg.norm(match.wanted, axis=2).max(axis=0) > MOVES_M
-        weight = match.weight * np.where(moves, 1.0, STILL_WEIGHT)
+        size = np.linalg.norm(match.wanted, axis=2)  # (52, V)
+        moves = size.max(axis=0) > MOVES_M
+        closing = size[[ARKIT52.index(name) for name in CLOSING_SHAPES]]
+        closing = (closing / np.maximum(closing.max(axis=1, keepdims=True), MOVES_M)).max(axis=0)
+        weight = match.weight * np.where(moves, 1.0 + CLOSING_WEIGHT * closing, STILL_WEIGHT)
         # The mean over the moving face, so that RIDGE_MM does not depend on how finely the model is cut.
         self.weight = weight / weight[moves].sum()
         self.used = self.weight > 0
@@ -134,12 +145,13 @@ class _Fit:
         self, wanted: Points, axes: tuple[int, ...], base_expression: Points, base_jaw: Points
     ) -> tuple[Points, Points]:
         """The expression (E,) and jaw (3,) that, added to a base pose, come closest to `wanted` (V, 3)."""
-        free = np.concatenate([np.full(self.n_expression, 1.0), np.full(len(axes), JAW_SCALE_RAD)])
-        step, solution = 1e-4, np.zeros(len(free))  # solution in units of `free`
+        unit = np.append(np.ones(self.n_expression), np.full(len(axes), JAW_SCALE_RAD))
+        solution = np.zeros(len(unit))  # expression, then the free axes of the jaw, in units of `unit`
+        target = self._flat(wanted)
 
         def split(unknown: Points) -> tuple[Points, Points]:
             jaw = np.zeros(3)
-            jaw[list(axes)] = (unknown * free)[self.n_expression :]
+            jaw[list(axes)] = (unknown * unit)[self.n_expression :]
             return unknown[: self.n_expression], jaw
 
         def shown(unknown: Points) -> Points:
@@ -148,13 +160,21 @@ class _Fit:
 
         for _ in range(NEWTON_STEPS):
             here = shown(solution)
-            jacobian = np.stack([(shown(solution + step * row) - here) / step for row in np.eye(len(free))], axis=1)
-            gram = jacobian.T @ jacobian + self.ridge * np.eye(len(free))
-            change = np.linalg.solve(gram, jacobian.T @ (self._flat(wanted) - here) - self.ridge * solution)
+            jacobian = np.empty((len(here), len(unit)))
+            jacobian[:, : self.n_expression] = self._turned_basis(base_jaw + split(solution)[1])
+            for column in range(self.n_expression, len(unit)):
+                jacobian[:, column] = (shown(solution + 1e-4 * np.eye(len(unit))[column]) - here) / 1e-4
+            gram = jacobian.T @ jacobian + self.ridge * np.eye(len(unit))
+            change = np.linalg.solve(gram, jacobian.T @ (target - here) - self.ridge * solution)
             solution = solution + change
-            if np.abs(change).max() < 1e-4:
+            if np.abs(change).max() < 1e-3:
                 break
         return split(solution)
+
+    def _turned_basis(self, jaw_rad: Points) -> Points:
+        """(3 V, E) what each expression coefficient moves while the jaw is turned (joints taken as fixed)."""
+        turns = self.model.vertex_turns(jaw_rad)[self.used] * np.sqrt(self.weight[self.used])[:, None, None]
+        return np.asarray((turns @ self.basis).reshape(-1, self.n_expression))
 
 
 def _residuals(fit: _Fit, match: FaceMatch, expression: Points, jaw: Points) -> tuple[Points, Points]:

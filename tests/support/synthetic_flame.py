@@ -14,7 +14,7 @@ import sys
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -90,7 +90,7 @@ class SyntheticFlame:
 class _Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
     """Writes bytes as Python 2's strings, which is how the official file holds its arrays."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
     def _save_bytes(self, obj: bytes) -> None:
         self.write(pickle.BINSTRING + struct.pack("<i", len(obj)) + obj)
@@ -122,17 +122,19 @@ def build(seed: int = 0, scale: float = 1.06, pitch_rad: float = 0.12) -> Synthe
     jaw_point, jawness, jaw_part = _jaw(head, points, tilt, rest)
     weights = _skinning(template, rest, jawness, eye_index)
     joints = np.stack([
-        template[[np.argmin(template[:, 1])]].mean(0) * [0, 1, 0], jaw_point + [0, -0.03, -0.02], jaw_point,
+        template[[np.argmin(template[:, 1])]].mean(0) * [0, 1, 0], jaw_point + np.array([0, -0.03, -0.02]), jaw_point,
         template[eye_index[0]].mean(0), template[eye_index[1]].mean(0),
     ])  # fmt: skip
     directions = np.zeros((N_VERTICES, 3, 400))
     directions[..., :300] = _smooth_fields(template, 300, 2e-3, rng)
     directions[skin_index, :, 300:] = _expression_basis(head, points, tilt, rest, jaw_part, rng)
+    correctives = _smooth_fields(template, 36, 5e-4, rng) * weights[:, 2, None, None]
+    correctives[..., 18:] = 0  # turning an eye does not change the face
     arrays = {
         "v_template": _reordered(template, order),
         "f": order[np.concatenate(faces)].astype(np.uint32),
         "shapedirs": _reordered(directions, order),
-        "posedirs": _reordered(_smooth_fields(template, 36, 5e-4, rng) * weights[:, 2, None, None], order),
+        "posedirs": _reordered(correctives, order),
         "J_regressor": _regressor(template, joints)[:, np.argsort(order)],
         "weights": _reordered(weights, order),
         "kintree_table": np.array([[4294967295, 0, 1, 1, 1], [0, 1, 2, 3, 4]], dtype=np.int64),
@@ -196,7 +198,9 @@ def _eyeball(head: DefaultHead, side: str) -> tuple[np.ndarray, np.ndarray]:
     return centre + radius * unit, np.array(triangles)
 
 
-def _skin(head: DefaultHead, n_vertices: int, n_triangles: int, rng: np.random.Generator) -> tuple[sp.csr_matrix, np.ndarray]:
+def _skin(
+    head: DefaultHead, n_vertices: int, n_triangles: int, rng: np.random.Generator
+) -> tuple[sp.csr_matrix, np.ndarray]:
     """The default head's skin cut anew into exactly these counts: (n, V) point matrix and triangles."""
     skin_part = head.part_names.index("skin")
     kept = [tuple(t) for t in head.triangles[head.part[head.triangles[:, 0]] == skin_part].tolist()]
@@ -309,7 +313,9 @@ def _relaxed(points: sp.csr_matrix, triangles: np.ndarray, rng: np.random.Genera
     return ((sp.identity(n) - slide) @ points + slide @ (neighbours @ points)).tocsr()
 
 
-def _jaw(head: DefaultHead, points: sp.csr_matrix, tilt: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _jaw(
+    head: DefaultHead, points: sp.csr_matrix, tilt: np.ndarray, rest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Joint position, (n,) share of the jaw's turn each skin vertex follows, (n, 3) what the jaw does of jawOpen."""
     opened = _other_person(points @ head.blend(head.values(jawOpen=1.0)).astype(np.float64), tilt)
     moved = opened - rest
@@ -336,7 +342,12 @@ def _skinning(template: np.ndarray, rest: np.ndarray, jawness: np.ndarray, eye_i
 
 
 def _expression_basis(
-    head: DefaultHead, points: sp.csr_matrix, tilt: np.ndarray, rest: np.ndarray, jaw_part: np.ndarray, rng: np.random.Generator
+    head: DefaultHead,
+    points: sp.csr_matrix,
+    tilt: np.ndarray,
+    rest: np.ndarray,
+    jaw_part: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """(n, 3, 100): principal directions of random ARKit mixtures without the jaw's turn, then smooth noise."""
     mixtures = rng.uniform(0, 1, (260, 52)) * (rng.uniform(0, 1, (260, 52)) < 0.12)
