@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from head_build.mesh import Points, grid_faces, grid_uv, project_front, smoothstep
 from head_build.piece import Piece
 from head_build.skin import Skin, skin_normals
@@ -18,7 +19,9 @@ BROW_RGB = np.array([86.0, 62.0, 48.0])
 
 def build_brow(skin: Skin, side: int) -> Piece:
     """One brow; `side` +1 is the character's left."""
-    along, across = (g.ravel() for g in np.meshgrid(np.linspace(0, 1, COLUMNS), np.linspace(-1, 1, ROWS), indexing="ij"))
+    along, across = (
+        g.ravel() for g in np.meshgrid(np.linspace(0, 1, COLUMNS), np.linspace(-1, 1, ROWS), indexing="ij")
+    )
     knots, heights = np.array(SPINE).T
     spine = np.polynomial.Polynomial.fit(knots, heights, 3)
     width = HALF_WIDTH_M * smoothstep(-0.35, 0.16, along) * (1 - 0.78 * smoothstep(0.35, 1.0, along))
@@ -40,11 +43,11 @@ def build_brow(skin: Skin, side: int) -> Piece:
     return Piece(
         name=f"{'left' if side > 0 else 'right'}_brow",
         vertices=ride(piece.vertices) + normal * rise[:, None],
-        faces=faces if side > 0 else faces[:, ::-1],
+        faces=faces[:, ::-1] if side > 0 else faces,
         material=np.full(len(faces), "brows"),
         colors=_paint(along, across, ends, ride(piece.colors)),
         uv=grid_uv(COLUMNS, ROWS),
-        face_uv=faces if side > 0 else faces[:, ::-1],
+        face_uv=faces[:, ::-1] if side > 0 else faces,
         deltas={name: ride(delta) for name, delta in piece.deltas.items()},
     )
 

@@ -33,11 +33,13 @@ SHUT_SHAPES = (
 def mend(base: BaseMesh, regions: Regions) -> BaseMesh:
     """All mends, in an order in which each may rely on those before it."""
     base = _mirror_shapes(base, regions)
+    base = _keep_eyes_local(base)
     base = _open_eyes(base)
     base = _fit_blink(base, regions)
     base = _round_open_mouth(base, regions)
     base = _smooth_lower_lip(base, regions)
     base = _seal_lips(base, regions)
+    base = _part_lips_for_tongue(base)
     return replace(base, deltas={name: delta * BROW_GAIN.get(name, 1.0) for name, delta in base.deltas.items()})
 
 
@@ -61,6 +63,25 @@ def _mirror_shapes(base: BaseMesh, regions: Regions) -> BaseMesh:
     flip = np.array([-1.0, 1.0, 1.0])
     deltas = {name: 0.5 * (delta + base.deltas[other_side(name)][twin] * flip) for name, delta in base.deltas.items()}
     return replace(base, deltas=deltas)
+
+
+def _keep_eyes_local(base: BaseMesh) -> BaseMesh:
+    """Fade the eyes' shapes out away from their eye: hm08's reach across the nose to the other one."""
+    deltas = dict(base.deltas)
+    for side, group in (("Left", "helper-l-eye"), ("Right", "helper-r-eye")):
+        center = base.vertices[np.unique(base.faces[group])].mean(axis=0)
+        away = np.linalg.norm(base.vertices - center, axis=1)
+        for name in deltas:
+            if name.startswith("eye") and name.endswith(side):
+                deltas[name] = deltas[name] * smoothstep(0.042, 0.028, away)[:, None]
+    return replace(base, deltas=deltas)
+
+
+def _part_lips_for_tongue(base: BaseMesh) -> BaseMesh:
+    """`tongueOut` alone would push the tongue through shut lips."""
+    lips = {name: base.deltas[f"{name}Left"] + base.deltas[f"{name}Right"] for name in ("mouthLowerDown", "mouthUpperUp")}
+    out = base.deltas["tongueOut"] + 0.8 * lips["mouthLowerDown"] + 0.35 * lips["mouthUpperUp"]
+    return replace(base, deltas=base.deltas | {"tongueOut": out})
 
 
 def _open_eyes(base: BaseMesh) -> BaseMesh:

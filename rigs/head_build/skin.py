@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from head_build.mesh import (
-    Indices, Points, boundary_edges, ordered_loops, smoothstep, vertex_normals,
+    Indices,
+    Points,
+    boundary_edges,
+    ordered_loops,
+    smoothstep,
+    vertex_normals,
 )  # fmt: skip
 from head_build.piece import Piece
 from head_build.regions import LID_EDGE_RING, NECK_POINT_M, NECK_UP, Regions
 from head_build.source import BaseMesh
-from numpy.typing import NDArray
 
 LIP_RINGS = 7
 """Edges from the wet line, where the mouth cavity's texture begins, to the border of the lips' red."""
 
 # hm08 vertex numbers are stable, so they serve as names. Left ones; the right are found by mirroring.
 MIDLINE = {
-    "lip_upper_inner": 520, "lip_lower_inner": 540, "lip_upper_outer": 466, "lip_lower_outer": 495, "nose_tip": 297,
+    "lip_upper_inner": 520, "lip_lower_inner": 540, "lip_upper_outer": 362, "lip_lower_outer": 492, "nose_tip": 297,
     "chin": 5211, "jaw": 5296, "forehead": 3750, "neck": 787,
 }  # fmt: skip
 LEFT = {"mouth_corner": 7182, "lid_upper": 6785, "lid_lower": 6828, "eye_outer": 6809, "eye_inner": 6855}
@@ -60,7 +66,9 @@ def _paint(base: BaseMesh, regions: Regions) -> Points:
     vertices = base.vertices
     colors = np.tile(SKIN_RGB, (len(vertices), 1))
 
-    def tint(center_m: tuple[float, float, float], radius_m: float, rgb: tuple[float, float, float], much: float) -> None:
+    def tint(
+        center_m: tuple[float, float, float], radius_m: float, rgb: tuple[float, float, float], much: float
+    ) -> None:
         for side in {1, -1 if center_m[0] else 1}:
             away = np.linalg.norm(vertices - np.array(center_m) * [side, 1, 1], axis=1)
             weight = much * np.exp(-0.5 * (away / radius_m) ** 2)[:, None]
@@ -88,16 +96,16 @@ def _paint(base: BaseMesh, regions: Regions) -> Points:
     return colors
 
 
-def _clip(
-    base: BaseMesh, faces: Indices, face_uv: Indices, material: NDArray[np.str_], colors: Points
-) -> Skin:
+def _clip(base: BaseMesh, faces: Indices, face_uv: Indices, material: NDArray[np.str_], colors: Points) -> Skin:
     """Slide the vertices below the neck plane onto it, round the edge off and close it: a tidy stand, not a torn sheet."""
     height = (base.vertices - NECK_POINT_M) @ NECK_UP
     faces, face_uv = _cut_corners(faces, face_uv, height)
     used, local = np.unique(faces, return_inverse=True)
     faces = local.reshape(-1, 4)
     weight = np.zeros((len(used), len(used)))
-    neighbours = np.concatenate([boundary := np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2), boundary[:, ::-1]])
+    neighbours = np.concatenate(
+        [boundary := np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2), boundary[:, ::-1]]
+    )
     for vertex in range(len(used)):
         if height[used[vertex]] >= 0:
             weight[vertex, vertex] = 1
@@ -148,7 +156,9 @@ def _close_neck(piece: Piece) -> Piece:
     middle = edge.mean(axis=0)
     count, first = len(loop), len(piece.vertices)
     steps = ((0.985, -0.0022), (0.95, -0.0036), (0.85, -0.0042), (0.45, -0.0042))
-    new = np.concatenate([*(middle + (edge - middle) * s + NECK_UP * d for s, d in steps), [middle + NECK_UP * -0.0042]])
+    new = np.concatenate(
+        [*(middle + (edge - middle) * s + NECK_UP * d for s, d in steps), [middle + NECK_UP * -0.0042]]
+    )
     ring = [loop, *(first + count * k + np.arange(count) for k in range(len(steps)))]
     quads = [np.stack([np.roll(a, -1), a, b, np.roll(b, -1)], axis=1) for a, b in zip(ring, ring[1:], strict=False)]
     tip = np.full(count, first + count * len(steps))
