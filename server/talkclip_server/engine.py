@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING, Protocol
 from talkclip.audio import AudioClip
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader
+from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader, WeightInfo
 
 if TYPE_CHECKING:
+    from talkclip.engine.pipeline import PipelineInfo
     from talkclip.engine.request import AnimateRequest, AnimateResult
 
 _CLIP_CACHE_BYTES = 256 << 20
 _MAX_PHONES = 50_000  # about an hour of speech; more would not fit into one message
 # Where each stage of the pipeline stands in the whole job, by the time it takes for a clip never seen before.
-_STAGE_SPANS = {"audio": (0.0, 0.1), "speech": (0.1, 0.8), "style": (0.8, 0.85), "motion": (0.85, 1.0)}
+_STAGE_SPANS = {
+    "audio": (0.0, 0.1),
+    "features": (0.1, 0.3),
+    "phones": (0.3, 0.8),
+    "style": (0.8, 0.85),
+    "motion": (0.85, 1.0),
+}
 
 
 class Engine(Protocol):
@@ -54,19 +61,25 @@ class PipelineLike(Protocol):
     ) -> AnimateResult:
         """Speak one line."""
 
+    def describe(self) -> PipelineInfo:
+        """What is active."""
+
 
 class PipelineEngine:
     """A `Pipeline` behind the server. Decoded sounds are kept for the next prompt on the same line."""
 
-    def __init__(self, pipeline: PipelineLike, info: EngineInfo, max_audio_s: float) -> None:
+    def __init__(self, pipeline: PipelineLike, max_audio_s: float) -> None:
         self._pipeline = pipeline
-        self._info = info
         self._max_audio_s = max_audio_s
         self._clips: collections.OrderedDict[str, tuple[AudioClip, tuple[str, ...]]] = collections.OrderedDict()
 
     def info(self) -> EngineInfo:
-        """What was said at construction."""
-        return self._info
+        """What the pipeline says of itself, and the hashes its weights are checked against."""
+        from talkclip.engine.weights.registry import WEIGHTS
+
+        active = self._pipeline.describe()
+        weights = tuple(WeightInfo(weight.id, weight.sha256) for weight in WEIGHTS.values())
+        return EngineInfo(active.encoder, active.motion, weights, active.spaces, active.speech, active.device)
 
     def animate(
         self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck

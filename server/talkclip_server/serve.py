@@ -8,11 +8,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from talkclip.protocol import DEFAULT_ADDRESS, EngineInfo, ServerLimits
+from talkclip.protocol import ServerLimits
 from talkclip_server.address import loopback_address
 from talkclip_server.engine import Engine, PipelineEngine, PipelineLike
 from talkclip_server.server import Server
@@ -24,9 +24,8 @@ _log = logging.getLogger("talkclip.server")
 
 
 def serve(
-    pipeline: PipelineLike,
-    info: EngineInfo,
-    address: str = DEFAULT_ADDRESS,
+    address: str,
+    load: Callable[[], PipelineLike],
     *,
     store_folder: Path | None = None,
     store_bytes: int = STORE_BYTES,
@@ -40,9 +39,8 @@ def serve(
     `talkclip.server`.
 
     Args:
-        pipeline: who computes.
-        info: what it can do; told to every client.
         address: where to listen, this machine only; port 0 or * = any free one.
+        load: makes the pipeline; called once, after the address was found good.
         store_folder: where uploaded sounds stay between runs; None = a temporary folder that goes with the server.
         store_bytes: how much of them to keep.
         limits: what clients may ask; default `ServerLimits()`.
@@ -51,13 +49,14 @@ def serve(
 
     Raises:
         InputError: the address is in use, or other machines could reach it.
+        TalkClipError: what `load` raises, or the folder cannot be used.
     """
     limits = limits or ServerLimits()
+    bindable = loopback_address(address)
     with _store(store_folder, store_bytes) as store:
-        engine = PipelineEngine(pipeline, info, limits.audio_s)
         server = Server(
-            engine,
-            loopback_address(address),
+            PipelineEngine(load(), limits.audio_s),
+            bindable,
             store,
             limits,
             send_tracebacks=send_tracebacks,

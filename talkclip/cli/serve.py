@@ -24,6 +24,8 @@ def serve(
     Example:  talkclip serve --bind tcp://127.0.0.1:5599
     """
     from talkclip.engine.pipeline import Pipeline
-    from talkclip_server.server import serve as run
+    from talkclip_server import log_to_stderr
+    from talkclip_server import serve as run
 
+    log_to_stderr()
     run(bind, lambda: Pipeline.load(backend, flame))

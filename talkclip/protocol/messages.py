@@ -63,7 +63,7 @@ class AudioSource:
 
 @dataclasses.dataclass(frozen=True)
 class WeightInfo:
-    """One file of weights the engine holds."""
+    """One file of weights and the hash it must have to be loaded."""
 
     id: Name
     sha256: Sha256
@@ -76,7 +76,7 @@ class EngineInfo:
     Attributes:
         encoder: id of the text encoder.
         motion: name of the motion model.
-        weights: files of weights in use.
+        weights: files of weights the engine loads from, and the hashes it checks them against.
         spaces: coefficient spaces an `animate` may ask for.
         speech: the speech back end that is used when no transcript and no phones are given.
         device: where it computes ("cpu", "cuda:0").
