@@ -1,8 +1,8 @@
 """Forced alignment: which sound of a known transcript is heard when (pocketsphinx, English).
 
-The recording is first listened to without the text (`heard`). Matching what was heard with what the text says shows where
-the text fits at all, and where a long recording can be cut; the aligner then works on pieces that are known to fit. A
-stretch that does not fit keeps the phones that were heard, and is reported.
+The recording is first listened to without the text (`heard`). Matching what was heard with what the text says shows
+where the text fits at all, and where a long recording can be cut; the aligner then works on pieces that are known
+to fit. A stretch that does not fit keeps the phones that were heard, and is reported.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 
 FRAME_S = 0.01
 # pocketsphinx's borders come this much early against hand and MFA labels (measured: docs/speech.md).
-SHIFT_S = 0.01
+SHIFT_S = 0.015
 # Wide beams: a forced alignment must not lose its only path.
 _BEAM = 1e-80
 _PEAK = 0.7
 # Dictionary entries that are one phone each, for `refine`.
 _PHONE_WORD = "phone-"
-# Silences by energy of at least this length hold no sound, but for the edges: the silent closure of a stop before its burst,
-# and what energy cannot see of a soft sound.
+# Silences by energy of at least this length hold no sound, but for the edges: the silent closure of a stop before its
+# burst, and what energy cannot see of a soft sound.
 _PAUSE_S, _CLOSURE_S, _EDGE_S = 0.15, 0.08, 0.04
 _STOPS = frozenset("P B T D K G CH JH".split())  # noqa: SIM905
 # Less of what is heard than this in fitting stretches: the text is another one.
@@ -103,9 +103,7 @@ class Aligner:
         report(progress, "phones", 1.0, f"aligned {clip.name}")
         return Alignment(_track(clip, phones, words, spans), tuple(notes))
 
-    def refine(
-        self, clip: AudioClip, heard: PhoneTrack, cancel: CancelCheck | None = None
-    ) -> PhoneTrack:
+    def refine(self, clip: AudioClip, heard: PhoneTrack, cancel: CancelCheck | None = None) -> PhoneTrack:
         """Recognised phones with the aligner's borders (each phone is a word of its own, so one pass is enough).
 
         Args:
@@ -244,7 +242,7 @@ def _force(decoder: Any, pcm: bytes, said: Sequence[str]) -> list[tuple[bool, li
         is_word = not word.name.startswith(("<", "[", "("))
         parts = []
         for phone in word:
-            parts.append((phone.name, phone.start, phone.duration))  # noqa: PERF401
+            parts.append((phone.name, phone.start, phone.duration))
         found.append((is_word, parts))
     return found
 

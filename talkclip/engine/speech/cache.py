@@ -1,7 +1,8 @@
 """What was found out about a recording, kept on disk under the hash of everything it depends on.
 
-An entry is one npz file: arrays, and text as UTF-8 bytes. Files are written beside and renamed, so a reader never sees half
-of one; a damaged entry (zip keeps checksums) counts as absent and is removed. The oldest entries go when the bound is passed.
+An entry is one npz file: arrays, and text as UTF-8 bytes. Files are written beside and renamed, so a reader never
+sees half of one; a damaged entry (zip keeps checksums) counts as absent and is removed. The oldest entries go when
+the bound is passed.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def cache_key(**parts: Any) -> str:
 
 @functools.cache
 def _code_hash() -> str:
-    """Changes with any line of the speech package, so that no result of an older version is taken for one of today's."""
+    """Changes with any line of the speech package: results of an older version are never taken for today's."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())

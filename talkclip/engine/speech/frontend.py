@@ -1,7 +1,8 @@
 """The speech front end: sound (and what is known of its words) -> phones in time and acoustic features.
 
-Back ends: `align` (a transcript is given), `whisper` (finds the words, then aligns them), `fast` (phones alone, no words),
-`fast+align` (the same phones, borders by the aligner), `file` (phones are given). `auto` takes the best that is possible.
+Back ends: `align` (a transcript is given), `whisper` (finds the words, then aligns them), `fast` (phones alone, no
+words), `fast+align` (the same phones, borders by the aligner), `file` (phones are given). `auto` takes the best
+that is possible.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class SpeechFrontEnd:
     def __init__(
         self,
         backend: str = "auto",
-        cache: DiskCache | None | str = "default",
+        cache: DiskCache | str | None = "default",
         transcriber: Transcriber | None = None,
     ) -> None:
         if backend not in BACKENDS:
@@ -143,8 +144,9 @@ class SpeechFrontEnd:
             if key in self._recent:
                 self._recent.move_to_end(key)
                 return self._recent[key]
+        notes: tuple[str, ...] = ()
         if phones is not None:
-            track, notes = _checked_phones(phones, clip), ()
+            track = _checked_phones(phones, clip)
         else:
             track, notes = self.phones(clip, text, progress, cancel)
         stop_if(cancel)
@@ -204,7 +206,7 @@ class SpeechFrontEnd:
         if backend == "align":
             aligned = self._aligner.align(clip, text or "", heard.phones, progress, cancel)
             return aligned.track, aligned.notes
-        assert self._transcriber is not None  # noqa: S101 - __init__ made one for this back end
+        assert self._transcriber is not None
         report(progress, "phones", 0.1, f"understanding the words of {clip.name}")
         words = text or self._transcriber.transcribe(clip)
         stop_if(cancel)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 # One IPA sound may be two ARPABET phones. Sounds that English lacks map to the nearest mouth shape.
 _TABLE = """
 a AA|aɪ AY|aʊ AW|e EY|eə EH|eɪ EY|i IY|ɪ IH|ɪə IH|ɨ IH|ĩ IY|ì IY|ǐ IY|ɛ EH|ẽ EY|æ AE|ä AA|à AA|ã AA|å AO|ɐ AH|ɑ AA|ɒ AA
-ɔ AO|ɔɪ OY|õ OW|o OW|oʊ OW|u UW|ũ UW|ʉ UW|ʊ UH|ɯ UH|ɯi UH IY|ʌ AH|ə AH|ᵊ AH|ɘ AH|ɤ AH|ɵ UH|ɜ ER|ɝ ER|ɚ ER|ø ER|œ ER|y UW|ʏ UH
+ɔ AO|ɔɪ OY|õ OW|o OW|oʊ OW|u UW|ũ UW|ʉ UW|ʊ UH|ɯ UH|ɯi UH IY|ʌ AH|ə AH|ᵊ AH|ɘ AH|ɤ AH|ɵ UH|ɜ ER|ɝ ER|ɚ ER|ø ER|œ ER
+y UW|ʏ UH
 ja Y AA|je Y EH|jo Y OW|ju Y UW|jʌ Y AH|wa W AA|we W EH|wi W IY|wʌ W AH
 b B|ɓ B|β V|c K|d D|ɖ D|ɗ D|d͡ʒ JH|dʒ JH|ð DH|f F|ɸ F|g G|ɡ G|ɣ G|ɟ G|ɰ W|h HH|ɦ HH|ħ HH|ç HH|x HH|χ HH|j Y|ʝ Y
 k K|l L|ɫ L|ʎ L|ɮ L|m M|ɱ M|n N|ñ N|ɲ N|ŋ NG|ɴ NG|p P|r R|ɹ R|ɻ R|ʁ R|ʀ R|ɽ D|ɾ D|s S|ʂ SH|ɕ SH|ʃ SH|t T|ʈ T

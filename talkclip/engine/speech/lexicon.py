@@ -1,4 +1,4 @@
-"""How words are pronounced: the CMU dictionary, spelling of letters, and hama's grapheme-to-phoneme model for the rest."""
+"""How words are pronounced: the CMU dictionary, spelling of letters, hama's grapheme-to-phoneme model for the rest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Lexicon:
 
     def _known(self, said: str) -> str | None:
         drawn_out = re.sub(r"([a-z])\1{2,}", r"\1\1", said)
-        candidates = (said, said.strip("'"), drawn_out, re.sub(r"([a-z])\1+", r"\1", drawn_out) if drawn_out != said else said)
+        shortest = re.sub(r"([a-z])\1+", r"\1", drawn_out) if drawn_out != said else said
+        candidates = (said, said.strip("'"), drawn_out, shortest)
         return next((entry for entry in candidates if entry and self._decoder.lookup_word(entry)), None)
 
     def _letter(self, letter: str) -> str:

@@ -14,9 +14,9 @@ _INDEX = {symbol: i for i, symbol in enumerate(PHONES41)}
 _GAP = 0.65
 # Recognisers mix these up; each row is one family.
 _FAMILIES = (
-    "P B", "T D", "K G", "F V", "TH DH", "S Z", "SH ZH", "CH JH", "M N NG", "L W", "R ER", "Y IY", "D DH", "T CH", "V DH",
-    "AA AO AH", "IY IH EH", "EH AE AH", "UW UH OW", "AH IH EH UH", "EY EH IY", "AY AA", "AW AA OW", "OY AO OW", "ER AH",
-    "SH S", "JH D ZH", "HH",
+    "P B", "T D", "K G", "F V", "TH DH", "S Z", "SH ZH", "CH JH", "M N NG", "L W", "R ER", "Y IY", "D DH", "T CH",
+    "V DH", "AA AO AH", "IY IH EH", "EH AE AH", "UW UH OW", "AH IH EH UH", "EY EH IY", "AY AA", "AW AA OW", "OY AO OW",
+    "ER AH", "SH S", "JH D ZH", "HH",
 )  # fmt: skip
 # Above this many cells the problem is halved first, which bounds memory at a few megabytes.
 _CELLS = 4_000_000

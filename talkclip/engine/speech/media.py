@@ -1,7 +1,8 @@
 """Any recording or video -> 16 kHz mono sound.
 
-soundfile (libsndfile) reads wav, aiff, flac, ogg, opus and mp3; PyAV (FFmpeg's libraries) reads the rest: m4a, aac and the
-sound of videos. Both hand over blocks, so the recording's own rate and channels never stand in memory as a whole.
+soundfile (libsndfile) reads wav, aiff, flac, ogg, opus and mp3; PyAV (FFmpeg's libraries) reads the rest: m4a, aac
+and the sound of videos. Both hand over blocks, so the recording's own rate and channels never stand in memory as a
+whole.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def load_media(
     if peak > 1.0:
         samples *= np.float32(1.0 / peak)
         if peak > 1.1:
-            notes.append(f"{where.name}: samples reach {peak:.2f} times full scale; the whole recording was scaled down.")
+            notes.append(f"{where.name}: samples reach {peak:.2f} times full scale; all of it was scaled down.")
     clip = AudioClip(samples, SAMPLE_RATE, where.name)
     return LoadedMedia(clip, source.sample_rate, source.channels, tuple(notes))
 
@@ -189,8 +190,9 @@ def _from_soundfile(handle: soundfile.SoundFile) -> _Source:
 def _log_tells_truncation(log: str) -> bool:
     """libsndfile reads a file that was cut without an error, but its log tells.
 
-    A wav or aiff whose sound chunk is longer than the file is marked "(should be ...)"; 0 and the largest numbers are what
-    programs write that stream and do not know the length yet. An Ogg stream cut within a page says both sentences below.
+    A wav or aiff whose sound chunk is longer than the file is marked "(should be ...)"; 0 and the largest numbers are
+    what programs write that stream and do not know the length yet. An Ogg stream cut within a page says both sentences
+    below.
     """
     for line in log.splitlines():
         chunk, found, _ = line.partition("(should be")
@@ -259,7 +261,8 @@ def _collect(
         if not np.isfinite(block).all():
             at_s = (frames + int(np.argmax(~np.isfinite(block).all(axis=1)))) / source.sample_rate
             raise InputError(
-                f"{path}: holds samples that are not numbers (NaN or infinite), first at {at_s:.2f} s.", "Export it again."
+                f"{path}: holds samples that are not numbers (NaN or infinite), first at {at_s:.2f} s.",
+                "Export it again.",
             )
         mono = block.mean(axis=1) if channel is None else np.ascontiguousarray(block[:, channel])
         energy_mix += float(np.square(mono, dtype=np.float64).sum())
@@ -280,7 +283,8 @@ def _collect(
 
 def _too_long(path: Path, duration_s: float, max_s: float) -> InputError:
     return InputError(
-        f"{path}: lasts {_clock(duration_s)}; the limit is {_clock(max_s)}.", "Cut it into scenes and animate each of them."
+        f"{path}: lasts {_clock(duration_s)}; the limit is {_clock(max_s)}.",
+        "Cut it into scenes and animate each of them.",
     )
 
 

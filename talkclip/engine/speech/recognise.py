@@ -1,8 +1,9 @@
 """Phones without a transcript: hama's phoneme recogniser (CTC), its spikes widened to timed spans.
 
-A CTC network says which sound comes next by a short spike, not how long the sound lasts. This network's spikes stand at a
-steady distance after the sound's onset (measured: half of them within 10 ms), so a phone lasts from its own onset to the next
-one's; silence comes from the energy. Borders at the strongest spectral change near the onset were tried and were worse.
+A CTC network says which sound comes next by a short spike, not how long the sound lasts. This network's spikes
+stand at a steady distance after the sound's onset (measured: half of them within 10 ms), so a phone lasts from its
+own onset to the next one's; silence comes from the energy. Borders at the strongest spectral change near the onset
+were tried and were worse.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def spikes(log_probs: np.ndarray, tokens: Sequence[str], frame_s: float) -> list
 
 def _without_wh(found: Sequence[Spike]) -> list[Spike]:
     """'what' is heard as HH W in the recogniser's alphabet, W in the dictionary's."""
-    following = [*found[1:], None]
-    return [s for s, after in zip(found, following, strict=True) if not (s.symbol == "HH" and after and after.symbol == "W")]
+    following = [*(spike.symbol for spike in found[1:]), ""]
+    return [spike for spike, after in zip(found, following, strict=True) if (spike.symbol, after) != ("HH", "W")]
 
 
 def spans(clip: AudioClip, found: Sequence[Spike]) -> list[Phone]:
@@ -92,7 +93,7 @@ def spans(clip: AudioClip, found: Sequence[Spike]) -> list[Phone]:
 
 
 def _by_region(clip: AudioClip, found: Sequence[Spike]) -> list[tuple[float, float, list[Spike]]]:
-    """(start_s, end_s, spikes) per stretch of speech; a spike beside every stretch widens the nearest one or is dropped."""
+    """(start_s, end_s, spikes) per stretch of speech; a spike far from all of them is dropped."""
     regions = [[first * STEP_S, min(last * STEP_S, clip.duration_s)] for first, last in speech_runs(clip)]
     if not regions:
         return []

@@ -1,15 +1,17 @@
 """Which part of a recording says which part of a transcript, and whether it does.
 
-Recognised phones are matched with the transcript's phones; the recording is cut at its pauses; each stretch is judged by
-how many of its sounds agree; fitting neighbours are joined into pieces that an aligner can work on (at most ~20 s).
+Recognised phones are matched with the transcript's phones; the recording is cut at its pauses; each stretch is
+judged by how many of its sounds agree; fitting neighbours are joined into pieces that an aligner can work on (at
+most ~20 s).
 
-Measured on LJSpeech excerpts with the phone recogniser (share of sounds that agree, 2 * equal / (heard + expected)): true
-text .73-.92, true text under noise at 5 dB .47-.87, another text of the same length .14-.40.
+Measured on LJSpeech excerpts with the phone recogniser (share of sounds that agree, 2 * equal / (heard +
+expected)): true text .73-.92, true text under noise at 5 dB .47-.87, another text of the same length .14-.40.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,9 +79,7 @@ def plan(clip: AudioClip, sounds: Sequence[Sequence[str]], heard: Sequence[Phone
     match = _match_words(spoken, sounds)
     silent = _words_not_heard(match)
     borders = _borders(clip, match)
-    stretches = [
-        _piece(match, spoken, silent, start_s, end_s) for start_s, end_s in zip(borders[:-1], borders[1:], strict=True)
-    ]
+    stretches = [_piece(match, spoken, silent, start_s, end_s) for start_s, end_s in itertools.pairwise(borders)]
     return _join_fitting(_judged(stretches))
 
 
@@ -99,7 +99,8 @@ def _match_words(spoken: Sequence[Phone], sounds: Sequence[Sequence[str]]) -> _M
             heard_equal[i] = True
         first_s[w] = min(first_s[w], spoken[i].start_s)
         last_s[w] = max(last_s[w], spoken[i].end_s)
-    return _Match(_rising_times(first_s, last_s), np.array([len(p) for p in sounds]), paired, equal, heard_equal, first_s, last_s)
+    n_sounds = np.array([len(phones) for phones in sounds])
+    return _Match(_rising_times(first_s, last_s), n_sounds, paired, equal, heard_equal, first_s, last_s)
 
 
 def _rising_times(first_s: np.ndarray, last_s: np.ndarray) -> np.ndarray:
@@ -123,8 +124,9 @@ def _words_not_heard(match: _Match) -> np.ndarray:
 
 
 def _borders(clip: AudioClip, match: _Match) -> list[float]:
-    """Cuts in the middle of pauses; a stretch that is too long is also cut between two words that were clearly heard."""
-    cuts = [(start_s + end_s) / 2 for start_s, end_s in pauses(clip, _PAUSE_S) if start_s > 0 and end_s < clip.duration_s]
+    """Cuts in the middle of pauses; stretches that are too long are cut between two words that were clearly heard."""
+    inner = [(a, b) for a, b in pauses(clip, _PAUSE_S) if a > 0 and b < clip.duration_s]
+    cuts = [(a + b) / 2 for a, b in inner]
     clear = match.equal >= 0.6 * np.maximum(match.sounds, 1)
     between = [
         (float(match.last_s[w] + match.first_s[w + 1]) / 2)
@@ -164,7 +166,8 @@ def _judged(stretches: Sequence[Piece]) -> list[Piece]:
     """Join neighbours until there are sounds enough to judge, then say whether they fit."""
     blocks: list[Piece] = []
     for stretch in stretches:
-        if blocks and min(_size(blocks[-1]), _size(stretch)) < _JUDGED_SOUNDS and stretch.end_s - blocks[-1].start_s <= _CUT_S:
+        small = bool(blocks) and min(_size(blocks[-1]), _size(stretch)) < _JUDGED_SOUNDS
+        if small and stretch.end_s - blocks[-1].start_s <= _CUT_S:
             blocks[-1] = _join(blocks[-1], stretch, True)
         else:
             blocks.append(stretch)
@@ -183,7 +186,8 @@ def _fits(piece: Piece) -> bool:
 def _join_fitting(blocks: Sequence[Piece]) -> list[Piece]:
     joined: list[Piece] = []
     for block in blocks:
-        if joined and joined[-1].fits == block.fits and (not block.fits or block.end_s - joined[-1].start_s <= LONGEST_S):
+        alike = bool(joined) and joined[-1].fits == block.fits
+        if alike and (not block.fits or block.end_s - joined[-1].start_s <= LONGEST_S):
             joined[-1] = _join(joined[-1], block, block.fits)
         else:
             joined.append(block)

@@ -29,8 +29,8 @@ _ABBREVIATIONS = {
     "jr": "junior", "lt": "lieutenant", "sgt": "sergeant", "capt": "captain", "gen": "general", "col": "colonel",
     "rev": "reverend", "gov": "governor", "sen": "senator", "hon": "honorable", "ave": "avenue", "blvd": "boulevard",
     "rd": "road", "inc": "incorporated", "ltd": "limited", "corp": "corporation", "dept": "department",
-    "approx": "approximately", "est": "established", "vs": "versus", "etc": "et cetera", "no": "number", "vol": "volume",
-    "fig": "figure", "mt": "mount", "ft": "feet", "jan": "january", "feb": "february", "aug": "august",
+    "approx": "approximately", "est": "established", "vs": "versus", "etc": "et cetera", "no": "number",
+    "vol": "volume", "fig": "figure", "mt": "mount", "ft": "feet", "jan": "january", "feb": "february", "aug": "august",
     "sept": "september", "oct": "october", "nov": "november", "dec": "december",
 }  # fmt: skip
 # Also words of their own: abbreviations only with a full stop and before a number, or before a name.
@@ -93,12 +93,12 @@ def spoken_words(text: str) -> tuple[SpokenWord, ...]:
 
 def _plain(text: str) -> str:
     """ASCII letters, straight quotes, no dashes, no [directions] or <tags>."""
-    text = unicodedata.normalize("NFKC", text).translate(str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "⁄": "/"}))
+    text = unicodedata.normalize("NFKC", text).translate(str.maketrans("’‘ʼ`⁄", "'" * 4 + "/"))
     text = re.sub(r"\[[^\[\]]*\]|<[^<>]*>", " ", text)
     text = "".join(ch for ch in unicodedata.normalize("NFKD", text) if not unicodedata.combining(ch))
     text = text.replace("ß", "ss").replace("æ", "ae").replace("ø", "o").replace("œ", "oe")
-    # A hyphen or dash joins two spoken words; between digits it is read as "to" (1914-1918) by nobody but the context.
-    text = re.sub(r"(?<=\d)\s?[‐-―-]\s?(?=\d)", " to ", text) if re.search(r"\b\d{4}\s?[–-]\s?\d{2,4}\b", text) else text
+    # Between years a dash is read "to" (1914-1918); elsewhere it joins or parts words.
+    text = re.sub(r"\b(\d{4})\s?[‐-―-]\s?(\d{2,4})\b", r"\1 to \2", text)
     return re.sub(r"[‐-―_/\\-](?!\d)|(?<!\d)[‐-―_/\\-]", " ", text)
 
 
@@ -135,7 +135,8 @@ def _ordinal(match: re.Match[str], _: str) -> list[str]:
 
 
 def _decade(match: re.Match[str], _: str) -> list[str]:
-    return numbers.plural(numbers.year(int(years)) if len(years := match.group("years")) == 4 else numbers.cardinal(int(years)))
+    years = match.group("years")
+    return numbers.plural(numbers.year(int(years)) if len(years) == 4 else numbers.cardinal(int(years)))
 
 
 def _fraction(match: re.Match[str], _: str) -> list[str]:

