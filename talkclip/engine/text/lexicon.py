@@ -65,6 +65,10 @@ class PhraseTable(Generic[T]):
             self._values.setdefault(words, value)
             self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
 
+    def items(self) -> Iterable[tuple[tuple[str, ...], T]]:
+        """-> (words, value) of every phrase."""
+        return self._values.items()
+
     def at(self, words: list[str], start: int) -> tuple[int, T] | None:
         """-> (number of words, value) of the longest phrase that starts at `start`, or None."""
         for length in range(min(self._longest.get(words[start], 0), len(words) - start), 0, -1):
