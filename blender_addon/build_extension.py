@@ -1,6 +1,6 @@
 """Builds the Blender extension: one zip per platform, with everything it needs inside, checked by Blender's own tool.
 
-    python blender_addon/build_extension.py --bpy-python .venv-bpy45/bin/python --output dist
+    python blender_addon/build_extension.py --bpy-python .venv-bpy45/bin/python --out dist
 
 A zip holds the add-on, pyzmq and msgpack for the Pythons of Blender 4.5 (3.11) and 5.1+ (3.13), and our light core
 (`talkclip` without engine and command line, and `talkclip_rigs`) as a wheel built from this source tree.
@@ -55,7 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; -> exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bpy-python", type=Path, required=True, help="Python of an environment with bpy 4.5 or later")
-    parser.add_argument("--output", type=Path, default=ROOT / "dist", help="folder for the zips (default: dist)")
+    parser.add_argument(
+        "--out", dest="output", type=Path, default=ROOT / "dist", help="folder for the zips (default: dist)"
+    )
     parser.add_argument("--platform", choices=PLATFORMS, action="append", help="only this one; may be repeated")
     options = parser.parse_args(arguments)
     for path in build(options.bpy_python, options.output, tuple(options.platform or PLATFORMS)):
@@ -117,7 +119,9 @@ def build_core_wheel(wheels: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="talkclip-core-") as folder:
         tree = Path(folder)
         ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-        shutil.copytree(ROOT / "talkclip", tree / "talkclip", ignore=shutil.ignore_patterns("__pycache__", *NOT_IN_CORE))
+        shutil.copytree(
+            ROOT / "talkclip", tree / "talkclip", ignore=shutil.ignore_patterns("__pycache__", *NOT_IN_CORE)
+        )
         shutil.copytree(ROOT / "rigs" / "talkclip_rigs", tree / "talkclip_rigs", ignore=ignore)
         for name in ("LICENSE", "NOTICE.md"):
             shutil.copy(ROOT / name, tree / name)

@@ -15,6 +15,8 @@ import bpy
 HAS_SLOTS = bpy.app.version >= (4, 4, 0)
 HAS_PROGRESS_BAR = bpy.app.version >= (4, 0, 0)
 HAS_PLACEHOLDER = bpy.app.version >= (4, 1, 0)
+# Says that a path may start with "//", the folder of the .blend; Blender warns of such paths elsewhere since 4.5.
+FILE_OPTIONS = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
 _STRIPS_RENAMED = bpy.app.version >= (5, 0, 0)
 
 
@@ -98,9 +100,7 @@ def strip_timing(strip: Any) -> StripTiming:
     """Where a VSE strip stands. 5.x renamed these properties and warns of the old names."""
     if hasattr(strip, "content_start"):
         return StripTiming(strip.content_start, strip.left_handle, strip.right_handle, strip.content_trim_start)
-    return StripTiming(
-        strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.animation_offset_start
-    )
+    return StripTiming(strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.animation_offset_start)
 
 
 def smooth_shading(mesh: bpy.types.Mesh) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: F722, F821 - Blender reads the annotations as property definitions, not as types
+
 """What is saved with the file, on the character's object.
 
 The collection of prompt segments is the truth; actions and NLA strips are made from it. Whatever refers to a segment
@@ -21,6 +21,7 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
+
 from talkclip.timeline import BLEND_S, INTENSITY_MAX
 
 from . import compat
@@ -103,8 +104,9 @@ class TalkClipCharacter(bpy.types.PropertyGroup):
         default="FILE",
     )
     sound_path: StringProperty(
-        name="File", description="A sound or video file with one person speaking", subtype="FILE_PATH"
-    )
+        name="File", description="A sound or video file with one person speaking", subtype="FILE_PATH",
+        options=compat.FILE_OPTIONS,
+    )  # fmt: skip
     sound_strip: StringProperty(name="Strip", description="A sound strip of this scene", search=_strip_names)
     use_scene_start: BoolProperty(
         name="At the Scene's Start", description="The sound starts at the scene's first frame", default=True

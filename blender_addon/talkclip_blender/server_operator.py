@@ -29,6 +29,6 @@ class TALKCLIP_OT_check_server(bpy.types.Operator):  # noqa: N801 - Blender's na
             return report.error(self, problem)
         engine = welcome.engine
         faces = " and ".join({"arkit52": "ARKit", "flame": "FLAME"}.get(space, space) for space in engine.spaces)
-        hears = ", ".join(engine.backends) or "none"
-        self.report({"INFO"}, f"{welcome.server} on {engine.device}: {faces} faces; speech back ends: {hears}.")
+        parts = [engine.motion, f"speech by {engine.speech}" if engine.speech else "", f"on {engine.device}"]
+        self.report({"INFO"}, f"{welcome.server}: {faces} faces; {', '.join(filter(None, parts))}.")
         return {"FINISHED"}

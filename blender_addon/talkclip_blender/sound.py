@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from talkclip.audio import AudioClip
 from talkclip.errors import InputError
+from talkclip.timebase import fps_fraction
 
 from . import compat
 from .properties import TalkClipCharacter
@@ -31,8 +32,8 @@ class Line:
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
-    """Frames per second, as Blender counts: 30 / 1.001 for NTSC."""
-    return scene.render.fps / scene.render.fps_base
+    """Frames per second; exactly 30000/1001 for NTSC, though Blender keeps 1.001 in single precision."""
+    return float(fps_fraction(scene.render.fps / scene.render.fps_base))
 
 
 def line_of(character: TalkClipCharacter, scene: bpy.types.Scene) -> Line:

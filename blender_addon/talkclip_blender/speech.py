@@ -72,9 +72,9 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     request = SpeakRequest(
         line.audio,
         _timeline(character, line, fps),
-        found.space,
-        min(max(fps, FPS_MIN), FPS_MAX),
-        character.seed,
+        space=found.space,
+        fps=min(max(fps, FPS_MIN), FPS_MAX),
+        seed=character.seed,
         text=character.transcript.strip() or None,
         start_s=line.start_s,
         end_s=line.end_s,
@@ -126,14 +126,15 @@ class Run:
 
     def _require_space(self) -> None:
         spaces, space = self.client.welcome.engine.spaces, self.plan.request.space
-        if space not in spaces:
+        if space in spaces:
+            return
+        where = f"The server at {self.client.address}"
+        if space == "flame":
+            remedy = "Start it with your own copy of the model: talkclip serve --flame MODEL.pkl"
             raise TalkClipError(
-                f"The server at {self.client.address} cannot animate FLAME heads: it has no FLAME model."
-                if space == "flame"
-                else f"The server at {self.client.address} does not speak '{space}'.",
-                "Start it with the FLAME model you have a licence for; `talkclip serve --help` says how.",
-                "no_space",
+                f"{where} has no FLAME model, and '{self.plan.active}' is a FLAME head.", remedy, "no_space"
             )
+        raise TalkClipError(f"{where} does not speak '{space}'.", "Use a server of the same version.", "no_space")
 
 
 def apply(planned: Plan, reply: SpeakReply) -> list[str]:

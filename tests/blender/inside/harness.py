@@ -1,0 +1,99 @@
+"""Runs inside bpy: installs the built zip once, then gives every test an empty scene."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy  # first: it makes Blender's own modules importable
+import numpy as np
+import pytest
+
+import addon_utils  # isort: skip
+
+MODULE = "bl_ext.user_default.talkclip_blender"
+SAMPLE = Path(os.environ["TALKCLIP_TEST_SOUND"])
+
+
+@pytest.fixture(scope="session")
+def extension() -> ModuleType:
+    """The extension, installed from the zip into this process' own user folder, with only its bundled wheels."""
+    assert "talkclip" not in sys.modules and "zmq" not in sys.modules
+    addon_utils.enable("bl_pkg", default_set=True)
+    bpy.ops.extensions.package_install_files(
+        filepath=os.environ["TALKCLIP_TEST_ZIP"], repo="user_default", enable_on_install=True
+    )
+    import zmq
+
+    import talkclip
+
+    users = os.environ["BLENDER_USER_RESOURCES"]
+    for module in (talkclip, zmq):
+        assert module.__file__.startswith(users), f"{module.__name__} is not the bundled one: {module.__file__}"
+    return sys.modules[MODULE]
+
+
+@pytest.fixture
+def scene(extension: ModuleType) -> Iterator[bpy.types.Scene]:
+    """An empty scene at 30 fps, frames 1 to 250; the preferences point at the test server."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    if MODULE not in bpy.context.preferences.addons:  # factory settings forget add-ons
+        addon_utils.enable(MODULE, default_set=True)
+    bpy.context.preferences.addons[MODULE].preferences.server_address = os.environ["TALKCLIP_TEST_SERVER"]
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = 30, 1.0
+    yield scene
+
+
+@pytest.fixture
+def head(scene: bpy.types.Scene) -> bpy.types.Object:
+    """The default head, with a prompt and a sound, ready to speak."""
+    assert bpy.ops.talkclip.add_default_head() == {"FINISHED"}
+    character = bpy.context.object.talkclip
+    character.prompt = "a furious man speaks with brows lowered"
+    character.sound_path = str(SAMPLE)
+    return bpy.context.object
+
+
+def ask(**changes: Any) -> Any:
+    """The server's answer to what the head's settings say, asked by the client alone."""
+    from talkclip.client import Client, SpeakRequest
+    from talkclip.timeline import PromptTimeline
+
+    settings: dict[str, Any] = {
+        "timeline": PromptTimeline.single("a furious man speaks with brows lowered", 86_400.0), "fps": 30.0,
+    }  # fmt: skip
+    with Client(os.environ["TALKCLIP_TEST_SERVER"]) as client:
+        return client.animate(SpeakRequest(SAMPLE, **{**settings, **changes}), timeout_s=120)
+
+
+def strip_of(owner: bpy.types.ID, track: str = "TalkCLIP") -> bpy.types.NlaStrip:
+    """The one strip on a track."""
+    (strip,) = owner.animation_data.nla_tracks[track].strips
+    return strip
+
+
+def curves_of(strip: bpy.types.NlaStrip) -> dict[tuple[str, int], bpy.types.FCurve]:
+    """F-curves of a strip's slot by (data path, index)."""
+    bag = strip.action.layers[0].strips[0].channelbag(strip.action_slot)
+    return {(curve.data_path, curve.array_index): curve for curve in bag.fcurves}
+
+
+def sampled(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
+    """An F-curve's value at each frame."""
+    return np.array([curve.evaluate(frame) for frame in frames])
+
+
+def shown(owner: bpy.types.Object, frame: int) -> bpy.types.Object:
+    """The object as Blender evaluates it at a frame."""
+    bpy.context.scene.frame_set(frame)
+    return owner.evaluated_get(bpy.context.evaluated_depsgraph_get())
+
+
+def shapes(body: bpy.types.Object, frame: int) -> dict[str, float]:
+    """Evaluated values of all shape keys at a frame."""
+    return {block.name: block.value for block in shown(body, frame).data.shape_keys.key_blocks}
