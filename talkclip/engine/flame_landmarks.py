@@ -40,6 +40,8 @@ IBUG51: Final[Mapping[str, tuple[int, ...]]] = {
 # Columns of the lid, in eyeball radii from the eyeball's centre, at which its edge is measured.
 _LID_COLUMNS: Final = (-0.45, 0.0, 0.45)
 _LID_THICK_M = 0.0015
+# Columns of 2 mm without a vertex that the seam of the lips may cross.
+_MAX_GAP: Final = 5
 _LIPS_TOUCH_M, _LIPS_APART_M = 0.0035, 0.008
 
 
@@ -135,6 +137,9 @@ def _lip_seam(face: Face, nose_tip: Points, apart: float) -> dict[str, Points]:
     seam = _front_chain(meeting, nose_tip[0])
     if len(seam) < 3:
         return {}
+    left, right = seam[-1, 0] - nose_tip[0], nose_tip[0] - seam[0, 0]
+    if min(left, right) < 0.6 * max(left, right):  # lost on one side: no corner is better than a wrong one
+        return {}
     return {
         "lips": np.array([nose_tip[0], *(np.interp(nose_tip[0], seam[:, 0], seam[:, k]) for k in (1, 2))]),
         "mouth_corner_left": seam[-1],
@@ -172,7 +177,7 @@ def _front_chain(meeting: Points, middle_x: float, step_m: float = 0.002) -> Poi
                 gap = 0
             else:
                 gap += 1
-                if gap > 2:
+                if gap > _MAX_GAP:
                     break
     return np.array([chain[index] for index in sorted(chain)]).reshape(-1, 3)
 

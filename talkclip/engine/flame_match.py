@@ -2,7 +2,7 @@
 
 The default head's skin is laid onto FLAME's template: by a similarity over landmarks, then by a smooth warp towards
 the closest points, from coarse to fine (in the manner of non-rigid ICP). "Closest" counts position, surface normal
-and whether a point follows the jaw, which keeps upper and lower lip apart although they touch.
+and, around the mouth, whether a point follows the jaw, which keeps upper and lower lip apart although they touch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from talkclip_rigs.flame import JAW, LEFT_EYE, RIGHT_EYE, FlameModel
 from talkclip_rigs.head import DefaultHead
 
 # A normal turned by a right angle, and a point of the other lip, count as this far away.
-NORMAL_M, JAW_M = 0.006, 0.012
+NORMAL_M, LIP_M = 0.006, 0.012
+# How far from the seam of the lips a point still belongs to one of them.
+LIP_REACH_M = 0.012
 # Smoothness of the warp, from first to last step.
 COARSE_M, FINE_M, STEPS = 0.035, 0.005, 16
 LANDMARK_WEIGHT = 8.0
@@ -105,14 +107,15 @@ def match_faces(head: DefaultHead, model: FlameModel, embedded: dict[str, Points
     scale, turn, shift = _similarity(from_points, to_points)
     placed = scale * source.vertices @ turn.T + shift
     marks = scale * from_points @ turn.T + shift
+    sides = _Sides(_lip_side(source, from_points, names), _lip_side(target, to_points, names))
     mark_weight = np.array([CHIN_WEIGHT if name == "chin" else LANDMARK_WEIGHT for name in names])
-    warped = _warped(placed, source, target, marks, to_points, mark_weight)
+    warped = _warped(placed, source, target, sides, marks, to_points, mark_weight)
     skin = source.skin
     stretch = _local_stretch(placed[skin], warped[skin])
     turned = scale * head.deltas[:, skin].astype(np.float64) @ turn.T
     moved = np.zeros((len(head.names), len(source.vertices), 3))
     moved[:, skin] = np.einsum("vij,svj->svi", stretch, turned)
-    return _transferred(moved, warped, source, target, names)
+    return _transferred(moved, warped, source, target, sides, names)
 
 
 def _landmark_pairs(
@@ -131,6 +134,29 @@ def _landmark_pairs(
             "FLAME model: its face cannot be found.", "Use the unmodified model: metres, +Y up, +Z forward."
         )
     return names, np.stack([from_marks[n] for n in names]), np.stack([to_marks[n] for n in names])
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """(V,) of each face: 0 on the upper lip and away from the mouth, 1 on the lower lip."""
+
+    source: Points
+    target: Points
+
+
+def _lip_side(face: Face, marks: Points, names: tuple[str, ...]) -> Points:
+    """Upper or lower lip by what follows the jaw. The two heads' jaws fade out differently over the cheeks, so this
+    counts near the seam only, and sharply."""
+    place = dict(zip(names, marks, strict=True))
+    middle = place.get("lips", place.get("lip_upper_inner"))
+    if middle is None or "mouth_corner_left" not in place or "mouth_corner_right" not in place:
+        return np.zeros(len(face.vertices))
+    along = np.linspace(0, 1, 12)[:, None]
+    corners = [place["mouth_corner_left"], place["mouth_corner_right"]]
+    seam = np.concatenate([(1 - along) * middle + along * corner for corner in corners])
+    distance, _ = cKDTree(seam).query(face.vertices)
+    sharp = np.clip((face.jawness - 0.25) / 0.5, 0, 1)
+    return np.asarray(sharp * np.exp(-((distance / LIP_REACH_M) ** 2)))
 
 
 def _similarity(source: Points, target: Points) -> tuple[float, Points, Points]:
@@ -195,29 +221,31 @@ def _normals(triangles: NDArray[np.int64], vertices: Points) -> Points:
     return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20))
 
 
-def _features(points: Points, normals: Points, jawness: Points) -> Points:
+def _features(points: Points, normals: Points, side: Points) -> Points:
     """(N, 7) so that plain distance means "corresponds badly", in metres."""
-    return np.concatenate([points, NORMAL_M * normals, JAW_M * jawness[:, None]], axis=1)
+    return np.concatenate([points, NORMAL_M * normals, LIP_M * side[:, None]], axis=1)
 
 
-def _warped(placed: Points, source: Face, target: Face, marks: Points, aims: Points, mark_weight: Points) -> Points:
+def _warped(
+    placed: Points, source: Face, target: Face, sides: _Sides, marks: Points, aims: Points, mark_weight: Points
+) -> Points:
     """Move the placed source vertices smoothly onto the target's skin; landmarks go to their aims."""
     current, marks = placed.copy(), marks.copy()
     target_normals = _normals(target.triangles, target.vertices)
     spread = _samples(target, target.vertices)
     aim_points, aim_normals = spread.of(target.vertices), spread.of(target_normals)
-    aim_tree = cKDTree(_features(aim_points, aim_normals, spread.of(target.jawness)))
+    aim_tree = cKDTree(_features(aim_points, aim_normals, spread.of(sides.target)))
     own, theirs = source.skin, target.skin
     for width in np.geomspace(COARSE_M, FINE_M, STEPS):
         stride = max(1, int(width / 0.006))
         normals = _normals(source.triangles, current)
-        features = _features(current, normals, source.jawness)
+        features = _features(current, normals, sides.source)
         ask = own[::stride]
         _, hit = aim_tree.query(features[ask])
         pull = aim_points[hit] - current[ask]
         agree = np.clip(np.sum(normals[ask] * aim_normals[hit], axis=1), 0, 1)
         answer = theirs[::stride]
-        _, back = cKDTree(features[own]).query(_features(target.vertices, target_normals, target.jawness)[answer])
+        _, back = cKDTree(features[own]).query(_features(target.vertices, target_normals, sides.target)[answer])
         back_pull = target.vertices[answer] - current[own[back]]
         back_agree = np.clip(np.sum(normals[own[back]] * target_normals[answer], axis=1), 0, 1)
         where = np.concatenate([current[ask], current[own[back]], marks])
@@ -258,14 +286,16 @@ def _local_stretch(before: Points, after: Points, width: float = 0.008) -> Point
     return (cross + pull) @ np.linalg.inv(own + pull)
 
 
-def _transferred(moved: Points, warped: Points, source: Face, target: Face, names: tuple[str, ...]) -> FaceMatch:
+def _transferred(
+    moved: Points, warped: Points, source: Face, target: Face, sides: _Sides, names: tuple[str, ...]
+) -> FaceMatch:
     """Give every FLAME skin vertex the displacements of the closest points of the warped skin."""
     spread = _samples(source, warped)
     points, normals = spread.of(warped), spread.of(_normals(source.triangles, warped))
-    tree = cKDTree(_features(points, normals, spread.of(source.jawness)))
+    tree = cKDTree(_features(points, normals, spread.of(sides.source)))
     skin = target.skin
     target_normals = _normals(target.triangles, target.vertices)
-    far, hits = tree.query(_features(target.vertices, target_normals, target.jawness)[skin], k=6)
+    far, hits = tree.query(_features(target.vertices, target_normals, sides.target)[skin], k=6)
     share = np.exp(-((far / np.maximum(far[:, :1] + 5e-4, 1e-9)) ** 2))
     share /= share.sum(axis=1, keepdims=True)
     matched = np.einsum("vk,vkc->vc", share, points[hits])

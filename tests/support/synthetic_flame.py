@@ -119,7 +119,7 @@ def build(seed: int = 0, scale: float = 1.06, pitch_rad: float = 0.12) -> Synthe
     order = rng.permutation(N_VERTICES)  # new place of each vertex
     skin_index = np.arange(n_skin)
 
-    jaw_point, jawness, jaw_part = _jaw(head, points, tilt, rest)
+    jaw_point, jawness, jaw_part = _jaw(head, points, triangles, tilt, rest)
     weights = _skinning(template, rest, jawness, eye_index)
     joints = np.stack([
         template[[np.argmin(template[:, 1])]].mean(0) * [0, 1, 0], jaw_point + np.array([0, -0.03, -0.02]), jaw_point,
@@ -314,7 +314,7 @@ def _relaxed(points: sp.csr_matrix, triangles: np.ndarray, rng: np.random.Genera
 
 
 def _jaw(
-    head: DefaultHead, points: sp.csr_matrix, tilt: np.ndarray, rest: np.ndarray
+    head: DefaultHead, points: sp.csr_matrix, triangles: np.ndarray, tilt: np.ndarray, rest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Joint position, (n,) share of the jaw's turn each skin vertex follows, (n, 3) what the jaw does of jawOpen."""
     opened = _other_person(points @ head.blend(head.values(jawOpen=1.0)).astype(np.float64), tilt)
@@ -326,6 +326,7 @@ def _jaw(
     share = np.sum(moved * turned, axis=1) / np.maximum(np.sum(turned * turned, axis=1), 1e-12)
     jawness = np.clip(share / np.percentile(share[np.linalg.norm(moved, axis=1) > 0.02], 50), 0, 1)
     jawness[np.linalg.norm(moved, axis=1) < 5e-4] = 0
+    jawness = _spread(jawness, triangles)  # as smooth weights are painted: not the default head's own fading
     return joint, jawness, jawness[:, None] * turned
 
 
@@ -363,6 +364,16 @@ def _expression_basis(
     basis[:, :count] = right[:count].T * (sizes[:count] / np.sqrt(len(flat)))
     basis[:, count:] = _smooth_fields(rest, 100 - count, 2e-4, rng).reshape(-1, 100 - count)
     return basis.reshape(len(rest), 3, 100)
+
+
+def _spread(values: np.ndarray, triangles: np.ndarray, steps: int = 12) -> np.ndarray:
+    """Diffuse along the skin, which does not cross between the lips."""
+    pairs = np.concatenate([triangles[:, [i, j]] for i in range(3) for j in range(3) if i != j])
+    graph = sp.csr_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(values),) * 2)
+    degree = np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1)
+    for _ in range(steps):
+        values = 0.5 * values + 0.5 * (graph @ values) / degree
+    return values
 
 
 def _smooth_fields(points: np.ndarray, count: int, size_m: float, rng: np.random.Generator) -> np.ndarray:
