@@ -125,7 +125,7 @@ def gather_fragments(ids, screen, triangles, kinds, pixel, triangle, cover):
 
 
 @jit
-def shade(  # noqa: PLR0913 - one kernel, every buffer it reads
+def shade(
     n_fragments, pixel, triangle, covers, screen, triangles, kinds, moving, paint, side, eye_centers, eye_axes, eye_position, lights, sky, ground,
     shadow, shadow_scale, shadow_center, shadow_right, shadow_up,
     volume, palette, skin_light, skin_color, skin_cover, direct, distance,
@@ -183,15 +183,15 @@ def shade(  # noqa: PLR0913 - one kernel, every buffer it reads
             if kind == BROWS:
                 out = abs(rx)
                 across, along = 0.86 * out - 0.5 * ry, 0.5 * out + 0.86 * ry
-                g0, g1, g2, strand = _noise(volume, across * 1150.0, along * 150.0, rz * 150.0)
+                g0, g1, g2, strand = _noise(volume, across * 1500.0, along * 170.0, rz * 170.0)
             else:
                 # Strands leave a crown towards all sides.
                 turn, height = math.atan2(rx, rz + 0.035), ry
-                g0, g1, g2, strand = _noise(volume, turn * 42.0, height * 95.0, 60.0 * math.sqrt(rx * rx + rz * rz))
-                q0, q1, q2, clump = _noise(volume, turn * 13.0, height * 40.0, 31.0)
+                g0, g1, g2, strand = _noise(volume, turn * 75.0, height * 110.0, 90.0 * math.sqrt(rx * rx + rz * rz))
+                q0, q1, q2, clump = _noise(volume, turn * 17.0, height * 45.0, 31.0)
                 strand = 0.75 * strand + 0.5 * clump
-            hair = _smooth(0.22, 0.62, lip + 0.34 * strand * (1.0 - 0.7 * lip))
-            tone = 1.0 + 0.55 * strand
+            hair = _smooth(0.22, 0.66, lip + 0.42 * strand * (1.0 - 0.6 * lip))
+            tone = 1.0 + 0.8 * strand
             row = 0 if kind == BROWS else 1
             red += (palette[row, 0] * tone - red) * hair
             green += (palette[row, 1] * tone - green) * hair
@@ -270,7 +270,7 @@ def shade(  # noqa: PLR0913 - one kernel, every buffer it reads
         # Light that bounces between close surfaces takes their colour: crevices go red, not grey.
         ao_r, ao_g, ao_b = ao, ao, ao
         if kind != EYE and kind != LASHES:
-            ao_r, ao_g = 1.5 * ao / (ao + 0.5), 1.06 * ao / (ao + 0.06)
+            ao_r = 1.4 * ao / (ao + 0.4)
         er = (ground[0] + (sky[0] - ground[0]) * hemi) * ao_r
         eg = (ground[1] + (sky[1] - ground[1]) * hemi) * ao_g
         eb = (ground[2] + (sky[2] - ground[2]) * hemi) * ao_b
@@ -296,7 +296,11 @@ def shade(  # noqa: PLR0913 - one kernel, every buffer it reads
                 wr, wg, wb2 = w * _WRAP_RED, w * _WRAP_GREEN, w * _WRAP_BLUE
             else:
                 wr, wg, wb2 = 0.3 * w, 0.3 * w, 0.3 * w
-            dr, dg, db = max(0.0, n_l + wr) / (1.0 + wr), max(0.0, n_l + wg) / (1.0 + wg), max(0.0, n_l + wb2) / (1.0 + wb2)
+            dr, dg, db = (
+                max(0.0, n_l + wr) / (1.0 + wr),
+                max(0.0, n_l + wg) / (1.0 + wg),
+                max(0.0, n_l + wb2) / (1.0 + wb2),
+            )
             # Squared wrap keeps the energy of the lit side (no flat look).
             er += lights[i, 3] * dr * (dr * wr + 1.0 - wr) * open_r if wr > 0.0 else lights[i, 3] * dr * open_r
             eg += lights[i, 4] * dg * (dg * wg + 1.0 - wg) * open_g if wg > 0.0 else lights[i, 4] * dg * open_g
@@ -327,7 +331,7 @@ def shade(  # noqa: PLR0913 - one kernel, every buffer it reads
             sr, sg, sb = sr + window, sg + window, sb + window
         # The sky mirrored at grazing angles.
         one = 1.0 - n_v
-        grazing = (f0 + (1.0 - f0) * one ** 5 * (1.0 - roughness)) * ao * ao * spec_gain
+        grazing = (f0 + (1.0 - f0) * one**5 * (1.0 - roughness)) * ao * ao * spec_gain
         up = 0.5 + 0.5 * (2.0 * n_v * hy - vy)
         sr += grazing * (ground[0] + (sky[0] - ground[0]) * up)
         sg += grazing * (ground[1] + (sky[1] - ground[1]) * up)
