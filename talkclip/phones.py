@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from talkclip.errors import InputError
 from talkclip.files import atomic_write
+from talkclip.ipa import arpabet_of
 
 # The 39 phones of the CMU dictionary (ARPABET without stress) and silence. NSN is a noise, as in CMU's models.
 CMU39: tuple[str, ...] = tuple(
@@ -21,7 +23,24 @@ SIL, NSN = "SIL", "NSN"
 PHONES41: tuple[str, ...] = tuple(sorted((*CMU39, SIL, NSN)))
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())  # noqa: SIM905
 BILABIALS, LABIODENTALS = frozenset("BMP"), frozenset("FV")
-_SILENT_LABELS = frozenset({"", "sil", "sp", "spn", "<p:>", "_", "pau", "#"})
+_SILENT_LABELS = frozenset({"", "sil", "<sil>", "sp", "spn", "<p:>", "_", "pau", "epi", "#", "h#", "<eps>"})
+# ARPABET of TIMIT and others: allophones, and the closures of stops as sounds of their own.
+_OTHER_ARPABET = {
+    "AX": "AH", "AXH": "AH", "AXR": "ER", "IX": "IH", "UX": "UW", "DX": "D", "EL": "L", "EM": "M", "EN": "N",
+    "ENG": "NG", "NX": "N", "HV": "HH", "BCL": "B", "DCL": "D", "GCL": "G", "PCL": "P", "TCL": "T",
+    "KCL": "K", "WH": "W", "ʔ": "T",
+}  # fmt: skip
+_OVERLAP_S = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """One interval as found in a file; `line` 0 means that the file's format does not tell lines."""
+
+    label: str
+    start_s: float
+    end_s: float
+    line: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,11 +102,18 @@ class PhoneTrack:
 
 
 def arpabet(label: str) -> str | None:
-    """A label as found in files ('AH0', 'ah', 'sil', '') -> ARPABET symbol without stress, SIL, or None if unknown."""
-    bare = re.sub(r"[0-2]$", "", label.strip().upper())
+    """A label as found in files ('AH0', 'ah', 'ax', 'sil', '') -> ARPABET without stress, SIL, or None if unknown."""
     if label.strip().lower() in _SILENT_LABELS:
         return SIL
+    bare = re.sub(r"[0-2]$", "", label.strip().upper())
+    bare = _OTHER_ARPABET.get(bare, bare)
     return bare if bare in PHONES41 else None
+
+
+def phones_of_label(label: str) -> tuple[str, ...]:
+    """A label in ARPABET or IPA ('tʃ', 'əʊ', 'ɑː') -> its ARPABET symbols in order; () if it is unknown."""
+    symbol = arpabet(label)
+    return (symbol,) if symbol is not None else arpabet_of(label)
 
 
 def write_phones(track: PhoneTrack, path: str | Path) -> None:
@@ -110,7 +136,7 @@ def write_phones(track: PhoneTrack, path: str | Path) -> None:
 def read_phones(path: str | Path) -> PhoneTrack:
     """Read what `write_phones` or Praat wrote (long or short TextGrid, UTF-8 or UTF-16; tiers `phones`, `words`).
 
-    Stress digits and lower case are accepted. The result's back end is `file`.
+    Stress digits, lower case, TIMIT's variants and IPA are accepted and mapped. The result's back end is `file`.
 
     Raises:
         InputError: missing, unreadable, unknown symbols, times out of order; names file and place.
@@ -132,30 +158,64 @@ def read_phones(path: str | Path) -> PhoneTrack:
 def _from_json(text: str) -> PhoneTrack:
     try:
         data: Any = json.loads(text)
-        phones = [(str(p["symbol"]), float(p["start_s"]), float(p["end_s"])) for p in data["phones"]]
-        words = [(str(w["text"]), float(w["start_s"]), float(w["end_s"])) for w in data.get("words", ())]
-        duration_s = float(data.get("duration_s", phones[-1][2] if phones else 0.0))
-    except (ValueError, KeyError, TypeError) as error:
+        phones = [_Row(str(p["symbol"]), float(p["start_s"]), float(p["end_s"])) for p in data["phones"]]
+        words = [_Row(str(w["text"]), float(w["start_s"]), float(w["end_s"])) for w in data.get("words", ())]
+        duration_s = float(data.get("duration_s", phones[-1].end_s if phones else 0.0))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a phones file ({type(error).__name__}: {error}).", "See docs/formats.md.") from None
     return _from_tiers({"phones": phones, "words": words}, duration_s)
 
 
-def _from_tiers(tiers: dict[str, list[tuple[str, float, float]]], duration_s: float) -> PhoneTrack:
+def _from_tiers(tiers: dict[str, list[_Row]], duration_s: float) -> PhoneTrack:
     if "phones" not in tiers:
         raise InputError(
             f"has no tier 'phones' (found: {', '.join(tiers) or 'none'}).", "Name the tier with the phones 'phones'."
         )
-    phones = []
-    for number, (label, start_s, end_s) in enumerate(tiers["phones"], 1):
-        symbol = arpabet(label)
-        if symbol is None:
+    phones: list[Phone] = []
+    last_s = 0.0
+    for number, row in enumerate(tiers["phones"], 1):
+        symbols = phones_of_label(row.label)
+        if not symbols:
             raise InputError(
-                f"phone {number} at {start_s:.3f} s, '{label}', is not an ARPABET symbol.",
+                f"{_place(number, row)}, '{row.label}', is neither an ARPABET nor an IPA symbol.",
                 f"Use one of {' '.join(PHONES41)}.",
             )
-        phones.append(Phone(symbol, start_s, end_s))
-    words = tuple(Word(t, s, e) for t, s, e in tiers.get("words", ()) if t.strip().lower() not in _SILENT_LABELS)
+        _check_times(number, row, last_s, duration_s)
+        step_s = (row.end_s - row.start_s) / len(symbols)
+        starts = [max(row.start_s + k * step_s, last_s) for k in range(len(symbols))]
+        phones += [Phone(s, a, b) for s, a, b in zip(symbols, starts, [*starts[1:], row.end_s], strict=True)]
+        last_s = row.end_s
+    words = tuple(
+        Word(row.label, row.start_s, row.end_s)
+        for row in tiers.get("words", ())
+        if row.label.strip().lower() not in _SILENT_LABELS
+    )
     return PhoneTrack(tuple(phones), words, duration_s, "file")
+
+
+def _place(number: int, row: _Row) -> str:
+    return f"{f'line {row.line}: ' if row.line else ''}phone {number} at {row.start_s:.3f} s"
+
+
+def _check_times(number: int, row: _Row, last_s: float, duration_s: float) -> None:
+    if not math.isfinite(row.start_s) or not math.isfinite(row.end_s):
+        raise InputError(f"{_place(number, row)}, '{row.label}', has a time that is not a number.", "Correct it.")
+    if row.end_s - max(row.start_s, last_s) <= 0:
+        raise InputError(
+            f"{_place(number, row)}, '{row.label}', ends at {row.end_s:.3f} s, not after its beginning.",
+            "Give it a length, or remove it.",
+        )
+    if row.start_s < last_s - _OVERLAP_S or row.start_s < 0:
+        raise InputError(
+            f"{_place(number, row)}, '{row.label}', begins before the phone in front of it ends ({last_s:.3f} s).",
+            "Move its beginning, or the end of the one in front.",
+        )
+    if duration_s > 0 and row.end_s > duration_s + 0.05:
+        raise InputError(
+            f"{_place(number, row)}, '{row.label}', ends at {row.end_s:.3f} s, after the end of the recording "
+            f"({duration_s:.3f} s).",
+            "Shorten it.",
+        )
 
 
 def _textgrid_text(track: PhoneTrack) -> str:
@@ -185,27 +245,70 @@ def _gapless(rows: Sequence[tuple[str, float, float]], duration_s: float) -> lis
     return full
 
 
-def _textgrid_tiers(text: str) -> tuple[dict[str, list[tuple[str, float, float]]], float]:
+_TEXTGRID_FIELD = re.compile(
+    r'"(?:[^"]|"")*"|(?<![\w\[.-])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w\].])|<exists>|<absent>|!.*'
+)
+
+
+class _TextGridFields:
+    """The strings, numbers and flags of a TextGrid, in order, each with its line. Comments (! ...) are skipped."""
+
+    def __init__(self, text: str) -> None:
+        self._fields: list[tuple[str, int]] = []
+        line, position = 1, 0
+        for match in _TEXTGRID_FIELD.finditer(text):
+            line += text.count("\n", position, match.start())
+            position = match.start()
+            if not match.group().startswith("!"):
+                self._fields.append((match.group(), line))
+        self._next = 0
+        self.line = 1
+
+    def take(self) -> str:
+        """The next field. Raises ValueError at the end."""
+        if self._next >= len(self._fields):
+            raise ValueError("it ends early")
+        field, self.line = self._fields[self._next]
+        self._next += 1
+        return field
+
+    def number(self) -> float:
+        """The next field as a number. Raises ValueError."""
+        return float(self.take())
+
+    def string(self) -> str:
+        """The next field without its quotes. Raises ValueError."""
+        field = self.take()
+        if not field.startswith('"'):
+            raise ValueError(f"{field} stands where a text is expected")
+        return field[1:-1].replace('""', '"')
+
+
+def _textgrid_tiers(text: str) -> tuple[dict[str, list[_Row]], float]:
     """Both TextGrid formats are one stream of strings, numbers and flags once the long format's names are dropped."""
     if "TextGrid" not in text[:200]:
         raise InputError("is not a Praat TextGrid.", "Give a file written by Praat or by `talkclip phones`.")
-    stream = re.findall(r'"(?:[^"]|"")*"|(?<![\w\[.-])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w\].])|<exists>', text)[2:]
-    items = iter(stream)
+    fields = _TextGridFields(text)
+    tiers: dict[str, list[_Row]] = {}
     try:
-        _, duration_s = float(next(items)), float(next(items))
-        next(items)  # <exists>
-        tiers: dict[str, list[tuple[str, float, float]]] = {}
-        for _ in range(int(float(next(items)))):
-            kind, name = next(items).strip('"'), next(items).strip('"')
-            next(items), next(items)
-            rows = []
-            for _ in range(int(float(next(items)))):
-                start_s = float(next(items))
-                end_s = float(next(items)) if kind == "IntervalTier" else start_s
-                rows.append((next(items)[1:-1].replace('""', '"'), start_s, end_s))
+        fields.string(), fields.string()  # file type, object class
+        _, duration_s = fields.number(), fields.number()
+        n_tiers = int(fields.number()) if fields.take() == "<exists>" else 0
+        for _ in range(n_tiers):
+            name, rows = _textgrid_tier(fields)
             tiers.setdefault({"phone": "phones", "word": "words"}.get(name.lower(), name.lower()), rows)
-    except (StopIteration, ValueError):
-        raise InputError(
-            "is a broken TextGrid (ends early or holds a wrong field).", "Save it again in Praat."
-        ) from None
+    except ValueError as error:
+        raise InputError(f"is a broken TextGrid (line {fields.line}: {error}).", "Save it again in Praat.") from None
     return tiers, duration_s
+
+
+def _textgrid_tier(fields: _TextGridFields) -> tuple[str, list[_Row]]:
+    kind, name = fields.string(), fields.string()
+    fields.number(), fields.number()
+    rows = []
+    for _ in range(int(fields.number())):
+        start_s = fields.number()
+        line = fields.line
+        end_s = fields.number() if kind == "IntervalTier" else start_s
+        rows.append(_Row(fields.string(), start_s, end_s, line))
+    return name, rows

@@ -151,7 +151,7 @@ class SpeechFrontEnd:
             track, notes = self.phones(clip, text, progress, cancel)
         stop_if(cancel)
         report(progress, "features", 0.0, f"listening to {clip.name}")
-        features = extract_features(clip, progress)
+        features = extract_features(clip, progress, cancel)
         analysis = SpeechAnalysis(clip, track, features, track.backend, notes)
         self._remember(key, analysis)
         return analysis
@@ -175,7 +175,7 @@ class SpeechFrontEnd:
                 self._cache.discard(key)
         stop_if(cancel)
         report(progress, "phones", 0.0, f"recognising {clip.name}")
-        heard = recognise(clip, *hama.posteriors(clip))
+        heard = recognise(clip, *hama.posteriors(clip, cancel))
         stop_if(cancel)
         track, notes = self._find(backend, clip, text, heard, progress, cancel)
         if self._cache is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from talkclip.audio import AudioClip
-from talkclip.engine.speech.ipa import arpabet_of
+from talkclip.ipa import arpabet_of
 from talkclip.engine.weights.registry import find_weight
 from talkclip.phones import NSN, PHONES41, SIL
 from talkclip.progress import CancelCheck, stop_if

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from talkclip.engine.speech.ipa import arpabet_sequence
+from talkclip.ipa import arpabet_sequence
 from talkclip.engine.speech.transcript import SpokenWord
 
 _VOWEL_LETTERS = frozenset("aeiouy")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from talkclip.audio import AudioClip
-from talkclip.engine.speech.ipa import arpabet_of
+from talkclip.ipa import arpabet_of
 from talkclip.engine.speech.pauses import STEP_S, speech_runs
 from talkclip.phones import VOWELS, Phone, PhoneTrack
 

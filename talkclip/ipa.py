@@ -1,4 +1,7 @@
-"""International Phonetic Alphabet -> ARPABET (the 39 phones of the CMU dictionary)."""
+"""International Phonetic Alphabet -> ARPABET (the 39 phones of the CMU dictionary).
+
+The table follows the sound charts of the International Phonetic Association and of the CMU dictionary.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ y UW|ʏ UH
 ja Y AA|je Y EH|jo Y OW|ju Y UW|jʌ Y AH|wa W AA|we W EH|wi W IY|wʌ W AH
 b B|ɓ B|β V|c K|d D|ɖ D|ɗ D|d͡ʒ JH|dʒ JH|ð DH|f F|ɸ F|g G|ɡ G|ɣ G|ɟ G|ɰ W|h HH|ɦ HH|ħ HH|ç HH|x HH|χ HH|j Y|ʝ Y
 k K|l L|ɫ L|ʎ L|ɮ L|m M|ɱ M|n N|ñ N|ɲ N|ŋ NG|ɴ NG|p P|r R|ɹ R|ɻ R|ʁ R|ʀ R|ɽ D|ɾ D|s S|ʂ SH|ɕ SH|ʃ SH|t T|ʈ T
-t͡ʃ CH|tʃ CH|t͡ɕ CH|θ TH|v V|ʋ V|w W|ɥ W|z Z|ẑ Z|ʐ ZH|ʑ ZH|ʒ ZH
+aj AY|ej EY|ɔj OY|əw OW|əʊ OW|t͡ʃ CH|tʃ CH|t͡ɕ CH|θ TH|v V|ʋ V|w W|ɥ W|z Z|ẑ Z|ʐ ZH|ʑ ZH|ʒ ZH
 """
 IPA_TO_ARPABET: dict[str, tuple[str, ...]] = {
     unicodedata.normalize("NFC", sound): tuple(phones)
