@@ -124,7 +124,10 @@ class ThreadWorker:
         try:
             frame = encode(message)
         except ProtocolError as error:  # not a number, too large: the engine's fault, not the client's
-            raise TalkClipError(f"The engine's answer cannot be sent: {error.message}", error.hint, "engine") from None
+            text = f"The engine's answer cannot be sent: {error.message}"
+            raise TalkClipError(
+                text, error.hint or "Please report it, with the sound and the prompt.", "engine"
+            ) from None
         self._deliver(Output(order.key, message.op, frame))
 
 

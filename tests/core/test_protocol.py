@@ -138,7 +138,12 @@ def test_random_bytes_are_refused(frame: bytes) -> None:
 
 
 plain_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=9) | st.binary(max_size=9),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=9)
+    | st.binary(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
     max_leaves=8,
 )
@@ -217,7 +222,12 @@ def test_too_large_is_refused_unread() -> None:
 
 
 def test_a_length_that_lies_does_not_allocate() -> None:
-    for head in (b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\x81\xa1a\xdd\xff\xff\xff\xff"):
+    for head in (
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\x81\xa1a\xdd\xff\xff\xff\xff",
+    ):
         with pytest.raises(p.ProtocolError):
             p.decode(head, p.FROM_CLIENT)
 
