@@ -20,6 +20,9 @@ _UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "throug
 _OVER = frozenset({"over", "above"})
 _SIDE_WORDS = {"left": "left", "right": "right", "one": "one", "single": "one", "lopsided": "one", "crooked": "one"}
 _GAZE = frozenset({61, 62, 63, 64})
+_SIDEWAYS = {"left": 61, "right": 62}
+# A stated amount below this is "none".
+_NOTHING = 0.02
 # The side a movement takes when the text only says that it is one-sided.
 UNSTATED_SIDE = "right"
 PART_OF_REGION = {
@@ -159,10 +162,10 @@ class _ClauseReader:
             *((h, w.units, self._side(h, w.side), w.denied) for h, w in verbs),
             *((h, u, s, ()) for h, u, s in pairs),
         ]:
-            if self._is_negated(hit.start):
+            level = self._level(hit)
+            if self._is_negated(hit.start) or level < _NOTHING:
                 denied += [au for au, _ in units]
             else:
-                level = self._level(hit)
                 moves += [AuMove(au, min(1.0, level * factor), "both" if au in _GAZE else side) for au, factor in units]
                 denied += rules_out
         told, untold = self._feelings(feelings)
@@ -202,10 +205,19 @@ class _ClauseReader:
     def _movement_words(self) -> list[tuple[_Hit, lexicon.MovementWord]]:
         found = []
         for start, end, word in self._take(lexicon.movement_words(), movement=True):
-            found.append((_Hit(start, end, word.region), word))
+            found.append((_Hit(start, end, word.region), self._aimed(start, word)))
             if word.region:  # "one eyebrow" only names a region; the pairing takes it from here
                 self._used[start:end] = [False] * (end - start)
         return found
+
+    def _aimed(self, start: int, word: lexicon.MovementWord) -> lexicon.MovementWord:
+        """A glance goes where the clause says; what follows ("and to her left") still speaks of the gaze."""
+        if not any(au in _GAZE for au, _ in word.units):
+            return word
+        self._carried = self.last_region = "gaze"
+        named = next((w for w in self._words[start:] if w in _SIDEWAYS), "")
+        units = [(_SIDEWAYS[named] if named and au in _SIDEWAYS.values() else au, f) for au, f in word.units]
+        return replace(word, units=tuple(units))
 
     def _pairs(self) -> list[tuple[_Hit, tuple[tuple[int, float], ...], str]]:
         """Region x action in this clause -> (place, units, side)."""
@@ -229,7 +241,12 @@ class _ClauseReader:
                         side = action.name if region.name == "jaw" else "both"
                     pairs.append((action, units, side))
                 self._mark(region, action)
-        self.last_region = regions[-1].name if regions else ""
+        for region in regions:
+            units = lexicon.default_units(region.name, self._amounts.level is not None)
+            if region not in with_action and units and not self._has_feeling():
+                with_action.add(region)
+                pairs.append((region, units, self._side(region)))
+        self.last_region = regions[-1].name if regions else self.last_region
         self.regions_without_action = tuple(r.name for r in regions if r not in with_action)
         return pairs
 
@@ -287,6 +304,9 @@ class _ClauseReader:
             return 1.0
         distances = [(max(s - hit.end, hit.start - e), f) for s, e, f in self._degrees]
         return min(distances)[1] if min(distances)[0] <= 4 else 1.0
+
+    def _has_feeling(self) -> bool:
+        return any(True for _ in self._peek(lexicon.feeling_words(), movement=False))
 
     # -- feelings ------------------------------------------------------------------------------------------------
 

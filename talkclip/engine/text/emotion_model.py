@@ -16,6 +16,8 @@ from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.engine.weights.registry import find_weight
 from talkclip.errors import TalkClipError
 
+_WHOLE_WORDS, _CHARACTERS_A_PIECE = 0.34, 2.3
+
 
 def frame_text(text: str) -> str:
     """The sentence that is encoded: naming what is asked moves the vector towards feeling.
@@ -80,9 +82,15 @@ class EmotionModel:
         levels = np.clip(vector @ a["au_w"] + a["au_b"], 0, 1)
         return Guess(weights / weights.sum(), intensity, dict(zip(self._units, levels.tolist(), strict=True)))
 
-    def encoder_knows(self, words: list[str]) -> float:
-        """Share of the words that the encoder's vocabulary holds whole or in two pieces, 0..1 (1 if it cannot say)."""
+    def can_read(self, words: list[str]) -> bool:
+        """False where most words fall to crumbs in the encoder's vocabulary: typing exercises, unknown languages.
+
+        Half a percent of the corpus' English lines are that far from the vocabulary, all of them codes or Latin.
+        """
         pieces = getattr(self.encoder, "piece_counts", None)
-        if pieces is None or not words:
-            return 1.0
-        return float(np.mean([count <= 2 for count in pieces(words)]))
+        letters = [word for word in words if not word.isdigit()]
+        if pieces is None or not letters:
+            return bool(words)
+        counts = pieces(letters)
+        whole = float(np.mean([count == 1 or "'" in word for count, word in zip(counts, letters, strict=True)]))
+        return whole > _WHOLE_WORDS or sum(map(len, letters)) / sum(counts) >= _CHARACTERS_A_PIECE

@@ -158,6 +158,15 @@ def units_of_region(region: str) -> tuple[int, ...]:
     return tuple(_table("movements.json")["regions_at_rest"].get(region, ()))
 
 
+def default_units(region: str, with_amount: bool) -> tuple[tuple[int, float], ...]:
+    """What a region means by itself ("tongue"), or when only an amount follows ("jaw 30 %"); may be empty."""
+    table = _table("movements.json")
+    action = table["default_action"].get(region, "")
+    if with_amount:
+        action = table["default_action_with_amount"].get(region, action)
+    return units_for(region, action)
+
+
 def usual_strength() -> float:
     """Level of a movement whose degree is not named."""
     return float(_table("movements.json")["usual_strength"])

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from talkclip.engine.text.amounts import find_amounts
 from talkclip.engine.text.clauses import Clause, Feeling, parse
 from talkclip.engine.text.emotion_model import EmotionModel, Guess
-from talkclip.engine.text.lexicon import EMOTIONS, word_list
+from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
+from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip_rigs.facs import AuMove, action_units
 
 LONGEST_PROMPT = 2000
 # Beside words of feeling the model still colours the reading, the more the more words no rule explains.
 _MODEL_BESIDE_WORDS = 0.12
 _MODEL_SHARE_MAX = 0.4
+# A clause that names a movement is read as a whole only if it says this much more; what it then feels is weak.
+_WORDS_BESIDE_MOVES = 4
+_FEELING_BESIDE_MOVES = 0.4
 # A predicted action unit below this level is noise.
 _WEAKEST_UNIT = 0.12
-# Below this share of words the encoder knows, a text is not English to it.
-_KNOWN_WORDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,43 +95,53 @@ def understand(prompt: str, model: EmotionModel) -> PromptReading:
         model: for what the rules do not explain.
     """
     text = unicodedata.normalize("NFKC", prompt).strip()[:LONGEST_PROMPT]
-    notes: list[str] = []
-    clauses = parse(text)
-    guess = _guess(clauses, text, model, notes)
+    language = language_of(text) if text else ENGLISH
+    clauses, guess, notes = _read_english(text, model) if language == ENGLISH else _read_other(text, language)
+    if not text:
+        notes.append("The prompt is empty: the face stays neutral.")
     whole = [f for clause in clauses for f in clause.feelings if not f.part]
     denied = tuple(dict.fromkeys(e for clause in clauses for e in clause.denied_feelings))
     emotions, intensity = _feeling(whole, guess, _open_words(clauses), denied)
     stated = _strongest(move for clause in clauses for move in clause.moves)
     denied_units = tuple(dict.fromkeys(au for c in clauses for au in c.denied_units if not _stated(au, stated)))
     implied = _implied(clauses, guess, 1.0 if not whole else _model_share(_open_words(clauses)))
-    if not text:
-        notes.append("The prompt is empty: the face stays neutral.")
     return PromptReading(
         prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes)
     )
 
 
-def _guess(clauses: tuple[Clause, ...], text: str, model: EmotionModel, notes: list[str]) -> Guess | None:
-    """The model's view of the clauses that neither deny nor only name movements; None when nothing is left."""
-    left = [c for c in clauses if not c.negated and c.open_words]
+def _read_english(text: str, model: EmotionModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
+    """Rules first; the model reads the clauses that neither deny nor only name movements."""
+    clauses = parse(text)
+    left = [c for c in clauses if not c.negated and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]
+    found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings for c in clauses)
     if not left:
-        if (
-            re.search(r"\w", text)
-            and not any(c.moves or c.feelings or c.denied_units or c.denied_feelings for c in clauses)
-            and not word_list(text)
-        ):
-            notes.append("No words were found in the prompt: the face stays neutral.")
-        return None
-    whole = any(f for c in clauses for f in c.feelings)
+        plain = bool(clauses) or not text
+        return clauses, None, [] if plain else ["No words were found in the prompt: the face stays neutral."]
     words = [w for c in left for w in c.open_words]
-    known = model.encoder_knows(words)
-    if known < _KNOWN_WORDS:
-        if whole or any(c.moves for c in clauses):
-            notes.append(f"Not understood and left out: {' '.join(words)[:80]}")
-        else:
-            notes.append("These words are not known as English: the face stays neutral. Try the prompt in English.")
-        return None
-    return model.guess(", ".join(f"{c.lead} {c.text}".strip() for c in left))
+    if not model.can_read(words):
+        unknown = " ".join(words)[:80]
+        ending = "left out" if found else "the face stays neutral; say it in other words"
+        return clauses, None, [f"Not understood: '{unknown}' ({ending})."]
+    guess = model.guess(", ".join(f"{c.lead} {c.text}".strip() for c in left))
+    if any(c.moves for c in clauses):  # a prompt about movements is seldom about a feeling that it does not name
+        guess = replace(guess, intensity=_FEELING_BESIDE_MOVES * guess.intensity, levels={})
+    return clauses, guess, []
+
+
+def _read_other(text: str, language: str) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
+    """Another language: its main words of feeling and of the face, and FACS codes, which are the same everywhere."""
+    amounts = find_amounts(text)
+    foreign = read_foreign(text, language) if language else None
+    if foreign is None or not (foreign.understood or amounts.moves):
+        name = language or "a language that is not known here"
+        return (
+            (),
+            None,
+            [f"This looks like {name}, and nothing in it was understood: the face stays neutral. Try English."],
+        )
+    clause = Clause(text, "", (*amounts.moves, *foreign.moves), tuple(amounts.denied), foreign.feelings, foreign.denied)
+    return (clause,), None, [f"Read as {language}, by its main words only; English is understood better."]
 
 
 def _feeling(
@@ -177,10 +189,10 @@ def _implied(clauses: tuple[Clause, ...], guess: Guess | None, share: float) -> 
     return _strongest(moves)
 
 
-def _strongest(moves: object) -> tuple[AuMove, ...]:
+def _strongest(moves: Iterable[AuMove]) -> tuple[AuMove, ...]:
     """One move per action unit and side, the strongest."""
     best: dict[tuple[int, str], AuMove] = {}
-    for move in moves:  # type: ignore[attr-defined]
+    for move in moves:
         key = (move.au, move.side)
         if key not in best or best[key].level < move.level:
             best[key] = move
