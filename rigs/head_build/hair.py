@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+
 from head_build.mesh import Indices, Points, edges, smoothstep, vertex_normals
 from head_build.piece import Piece
 from head_build.skin import Skin
-from numpy.typing import NDArray
 
 AXIS_Z_M = 0.040
 HAIRLINE = np.array([
@@ -23,7 +24,7 @@ HAIR_RGB = np.array([70.0, 50.0, 39.0])
 def build_hair(skin: Skin) -> Piece:
     """The cap; it follows the scalp's shapes."""
     piece = skin.piece
-    wide = (above_hairline(piece.vertices) > -0.012) & ~_is_ear(piece.vertices)
+    wide = (above_hairline(piece.vertices) > -0.035) & ~_is_ear(piece.vertices)
     chosen = piece.faces[wide[piece.faces].all(axis=1) & (piece.material == "skin")]
     used, local = np.unique(chosen, return_inverse=True)
     faces, mix = _subdivide(local.reshape(-1, 4), np.eye(len(used)))
@@ -31,8 +32,11 @@ def build_hair(skin: Skin) -> Piece:
     inside = above_hairline(mix @ piece.vertices[used])[faces].max(axis=1) > 0
     kept, local = np.unique(faces[inside], return_inverse=True)
     faces, mix = local.reshape(-1, 4), mix[kept]
-    scalp = _round_off(mix @ piece.vertices[used], faces)
-    over = above_hairline(scalp)
+    flat = mix @ piece.vertices[used]
+    over = above_hairline(flat)
+    # Near the hairline the shell keeps to the skin's own facets, or the two would cut through each other.
+    free = smoothstep(0.004, 0.020, over)[:, None]
+    scalp = flat * (1 - free) + _round_off(flat, faces) * free
     normals = vertex_normals(scalp, faces)
     thick = _thickness(scalp, over)
     skin_rgb = mix @ piece.colors[used]
@@ -67,7 +71,7 @@ def _thickness(scalp: Points, over: Points) -> Points:
     front = smoothstep(0.02, 0.09, scalp[:, 2]) * top
     full = SIDE_M + (TOP_M - SIDE_M) * top + 0.004 * front
     tuft = 1 + 0.10 * _strands(scalp)
-    return -0.0006 + full * smoothstep(-0.002, FADE_M, over) * tuft
+    return 0.00025 + full * smoothstep(0.001, FADE_M, over) * tuft
 
 
 def _strands(scalp: Points) -> Points:
@@ -79,7 +83,7 @@ def _strands(scalp: Points) -> Points:
 
 
 def _paint(scalp: Points, over: Points, skin_rgb: Points) -> Points:
-    cover = smoothstep(-0.001, 0.013, over)[:, None]
+    cover = smoothstep(0.0005, 0.013, over)[:, None]
     hair = HAIR_RGB * (1 + 0.16 * _strands(scalp))[:, None]
     return skin_rgb * (1 - cover) + hair * cover
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from head_build.mesh import Indices, Points
 from head_build.piece import Piece
 from head_build.skin import Skin

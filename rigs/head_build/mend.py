@@ -9,16 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+
 from head_build.mesh import Indices, Points, edges, smoothstep
 from head_build.regions import Mask, Regions
 from head_build.source import BaseMesh
 
 EYE_OPEN = 0.20
 """Part of `eyeWide` that goes into the rest pose: hm08's neutral lids cover half the iris."""
-BROW_GAIN = {
-    "browInnerUp": 1.7, "browDownLeft": 1.15, "browDownRight": 1.15, "browOuterUpLeft": 1.25, "browOuterUpRight": 1.25,
+GAIN = {
+    "browInnerUp": 1.9, "browDownLeft": 1.15, "browDownRight": 1.15, "browOuterUpLeft": 1.5, "browOuterUpRight": 1.5,
+    "noseSneerLeft": 1.35, "noseSneerRight": 1.35, "cheekPuff": 1.2,
 }  # fmt: skip
-"""The targets are gentle at 1.0, where ARKit means the strongest a face can do."""
+"""Most targets here are gentle at 1.0, where ARKit means the strongest a face can do."""
+LIFTED_CORNERS = 0.14
+"""Part of the smile that goes into the rest pose, whose mouth would otherwise look glum."""
 LIP_OVERLAP_M = 0.0004
 LID_OVERLAP_M = 0.0006
 SHUT_SHAPES = (
@@ -38,9 +42,11 @@ def mend(base: BaseMesh, regions: Regions) -> BaseMesh:
     base = _fit_blink(base, regions)
     base = _round_open_mouth(base, regions)
     base = _smooth_lower_lip(base, regions)
+    base = _shape_brows_and_cheeks(base, regions)
+    base = _lift_corners(base)
     base = _seal_lips(base, regions)
     base = _part_lips_for_tongue(base)
-    return replace(base, deltas={name: delta * BROW_GAIN.get(name, 1.0) for name, delta in base.deltas.items()})
+    return replace(base, deltas={name: delta * GAIN.get(name, 1.0) for name, delta in base.deltas.items()})
 
 
 def other_side(name: str) -> str:
@@ -135,6 +141,25 @@ def _smooth_lower_lip(base: BaseMesh, regions: Regions) -> BaseMesh:
         for name, delta in base.deltas.items()
     }
     return replace(base, vertices=_relax(base.vertices, regions.faces, 0.6 * place, 4), deltas=deltas)
+
+
+def _shape_brows_and_cheeks(base: BaseMesh, regions: Regions) -> BaseMesh:
+    """Let `browInnerUp` lift the inner ends, so that brows can slant; smooth kinks out of the outer ends and cheeks."""
+    x, y, z = np.abs(base.vertices[:, 0]), base.vertices[:, 1], base.vertices[:, 2]
+    inner = 1 - 0.8 * smoothstep(0.016, 0.042, x)
+    brow = smoothstep(0.736, 0.746, y) * smoothstep(0.06, 0.08, z)
+    face = smoothstep(0.03, 0.05, z) * (regions.lip_ring > 6) * (regions.cavity_ring > 6)
+    deltas = dict(base.deltas)
+    deltas["browInnerUp"] = _relax(deltas["browInnerUp"] * inner[:, None], regions.faces, 0.5 * brow, 4)
+    for name in ("browOuterUpLeft", "browOuterUpRight"):
+        deltas[name] = _relax(deltas[name], regions.faces, 0.6 * brow, 6)
+    deltas["cheekPuff"] = _relax(deltas["cheekPuff"], regions.faces, 0.6 * face * (y < 0.73), 4)
+    return replace(base, deltas=deltas)
+
+
+def _lift_corners(base: BaseMesh) -> BaseMesh:
+    smile = base.deltas["mouthSmileLeft"] + base.deltas["mouthSmileRight"]
+    return replace(base, vertices=base.vertices + LIFTED_CORNERS * smile)
 
 
 def _relax(field: Points, faces: Indices, weight: Points, rounds: int) -> Points:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from head_build.mesh import Points, facing_out, grid_faces, grid_uv
 from head_build.piece import Piece
 from head_build.source import BaseMesh
@@ -26,7 +27,7 @@ class Arch:
     name: str
     half_width: float
     depth: float
-    """The arch is half an ellipse: this long from the incisors to the widest place."""
+    """The arch is half a superellipse: this long from the incisors to the widest place."""
     front_z: float
     edge_y: float
     """Height of the biting edges."""
@@ -38,17 +39,19 @@ class Arch:
 
 
 UPPER = Arch(
-    "upper", 0.0265, 0.042, 0.1385, 0.6668, 1.0,
+    "upper", 0.0265, 0.042, 0.1400, 0.6668, 1.0,
     (0.0086, 0.0068, 0.0077, 0.0071, 0.0069, 0.0096, 0.0092),
     (0.0100, 0.0088, 0.0097, 0.0083, 0.0078, 0.0072, 0.0070),
     (0.0052, 0.0050, 0.0062, 0.0078, 0.0080, 0.0095, 0.0095),
 )  # fmt: skip
 LOWER = Arch(
-    "lower", 0.0250, 0.040, 0.1354, 0.6686, -1.0,
+    "lower", 0.0250, 0.040, 0.1352, 0.6686, -1.0,
     (0.0056, 0.0061, 0.0070, 0.0071, 0.0072, 0.0102, 0.0096),
     (0.0092, 0.0092, 0.0098, 0.0085, 0.0080, 0.0074, 0.0070),
     (0.0048, 0.0050, 0.0060, 0.0074, 0.0080, 0.0095, 0.0095),
 )  # fmt: skip
+ARCH_POWER = 2.4
+"""2 is an ellipse; more is flatter in front (a superellipse)."""
 TOOTH_ROWS, TOOTH_COLUMNS = 7, 12
 GUM_ROWS, GUM_COLUMNS = 9, 85
 
@@ -113,8 +116,9 @@ def build_tongue(base: BaseMesh) -> Piece:
 def _curve(arch: Arch, samples: int = 2001) -> tuple[Points, Points]:
     """Arc length from the middle and (x, z) along the left half of the arch."""
     angle = np.linspace(0, np.pi / 2, samples)
-    points = np.stack([arch.half_width * np.sin(angle), arch.front_z - arch.depth * (1 - np.cos(angle))], axis=1)
-    points = np.concatenate([points, points[-1:] - [0.0, 0.01]])  # goes on straight behind the ellipse
+    across, along = np.sin(angle) ** (2 / ARCH_POWER), np.cos(angle) ** (2 / ARCH_POWER)
+    points = np.stack([arch.half_width * across, arch.front_z - arch.depth * (1 - along)], axis=1)
+    points = np.concatenate([points, points[-1:] - [0.0, 0.01]])  # goes on straight behind it
     step = np.linalg.norm(np.diff(points, axis=0), axis=1)
     return np.concatenate([[0], np.cumsum(step)]), points
 
@@ -179,7 +183,7 @@ def _gum(arch: Arch) -> Points:
         thick = float(np.interp(along, np.cumsum(arch.widths) - np.array(arch.widths) / 2, arch.thickness))
         low = arch.edge_y + arch.up * (height * 0.80 - papilla)
         turn = np.arange(GUM_ROWS) * 2 * np.pi / GUM_ROWS + np.pi / 2
-        half_height, half_thick = 0.0052, thick * 0.5 + 0.0004
+        half_height, half_thick = 0.0052 if arch.up > 0 else 0.0032, thick * 0.5 + 0.0004
         middle = np.array([x * side, low + arch.up * half_height, z]) - outward * thick * 0.5
         rows.append(
             middle + np.outer(np.cos(turn) * half_thick, outward) + np.outer(-np.sin(turn) * half_height * arch.up, [0, 1, 0])

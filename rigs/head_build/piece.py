@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from talkclip_rigs.head import FORMAT_VERSION, MATERIALS
 
 from talkclip.files import atomic_write
+from talkclip_rigs.head import FORMAT_VERSION, MATERIALS
 
 DELTA_STEP_M = 1e-5
 UV_STEPS = 65535

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from head_build.mesh import Indices, islands, rings
 from head_build.source import BaseMesh
-from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 

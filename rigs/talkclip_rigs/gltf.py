@@ -178,7 +178,7 @@ def _brightest(head: DefaultHead, material: int) -> NDArray[np.float64]:
     """(3,) linear colour that bounds a material's vertex colours: glTF multiplies the two, and viewers without vertex
     colours then still show a fair tone."""
     used = np.unique(head.faces[head.face_material == material])
-    return np.maximum(_linear(head.colors[used] / 255.0).max(axis=0), 1e-4)
+    return np.asarray(np.maximum(_linear(head.colors[used] / 255.0).max(axis=0), 1e-4))
 
 
 def _linear(srgb: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,7 +166,8 @@ class DefaultHead:
     def landmark(self, name: str, vertices: Floats | None = None) -> Floats:
         """(3,) or (T, 3): position of a landmark in `vertices` ((V, 3) or (T, V, 3)); None means the rest pose."""
         points = self.vertices if vertices is None else vertices
-        return points[..., self.landmarks[name], :]
+        position: Floats = points[..., self.landmarks[name], :]
+        return position
 
     def material_index(self, name: str) -> int:
         """Index of a material by name. Raises ValueError when the head has no such material."""
@@ -173,7 +175,7 @@ class DefaultHead:
 
     @property
     def _is_quad(self) -> NDArray[np.bool_]:
-        return self.faces[:, 3] != self.faces[:, 2]
+        return np.asarray(self.faces[:, 3] != self.faces[:, 2])
 
     @property
     def _triangle_corners(self) -> Ints:
@@ -182,37 +184,36 @@ class DefaultHead:
         return np.concatenate([first, second])
 
 
-def _from_archive(data: dict[str, NDArray[np.generic]]) -> DefaultHead:
+def _from_archive(data: dict[str, NDArray[Any]]) -> DefaultHead:
     version = int(data["format_version"])
     if version != FORMAT_VERSION:
         raise ValueError(f"The head file has format {version}; this version reads {FORMAT_VERSION}.")
-    arrays = {
-        "vertices": data["vertices"].astype(np.float32),
-        "faces": data["faces"].astype(np.int32),
-        "face_material": data["face_material"].astype(np.int32),
-        "uv": data["uv"].astype(np.float32) / 65535.0,
-        "face_uv": data["face_uv"].astype(np.int32),
-        "colors": data["colors"].astype(np.uint8),
-        "part": data["part"].astype(np.int32),
-        "deltas": _dense_deltas(data),
-        "pivot": np.zeros(3, dtype=np.float32),
-    }
     centers = data["eye_centers"].astype(np.float32)
-    for array in (*arrays.values(), centers):
-        array.setflags(write=False)
     rows = zip(data["material_names"], data["material_colors"].tolist(), data["material_roughness"], strict=True)
     marks = zip(data["landmark_names"], data["landmark_indices"], strict=True)
-    return DefaultHead(
+    head = DefaultHead(
+        vertices=data["vertices"].astype(np.float32),
+        faces=data["faces"].astype(np.int32),
+        face_material=data["face_material"].astype(np.int32),
         materials=tuple(Material(str(name), (c[0], c[1], c[2]), float(rough)) for name, c, rough in rows),
+        uv=data["uv"].astype(np.float32) / np.float32(65535.0),
+        face_uv=data["face_uv"].astype(np.int32),
+        colors=data["colors"].astype(np.uint8),
+        part=data["part"].astype(np.int32),
         part_names=tuple(str(name) for name in data["part_names"]),
         names=tuple(str(name) for name in data["names"]),
+        deltas=_dense_deltas(data),
         landmarks={str(name): int(index) for name, index in marks},
         eye_centers={"left": centers[0], "right": centers[1]},
-        **arrays,
+        pivot=np.zeros(3, dtype=np.float32),
     )
+    for value in (*vars(head).values(), *head.eye_centers.values()):
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return head
 
 
-def _dense_deltas(data: dict[str, NDArray[np.generic]]) -> Floats:
+def _dense_deltas(data: dict[str, NDArray[Any]]) -> Floats:
     """Shapes are stored sparse, in steps of 10 micrometres: a head of 52 shapes stays well under 1 MB."""
     start = data["delta_start"].astype(np.int64)
     dense = np.zeros((len(data["names"]), len(data["vertices"]), 3), dtype=np.float32)

@@ -6,9 +6,9 @@ from importlib import resources
 
 import numpy as np
 import pytest
-from talkclip_rigs.head import MATERIALS, DefaultHead
 
 from talkclip.coefficients import ARKIT52
+from talkclip_rigs.head import MATERIALS, DefaultHead
 
 MM = 1e-3
 
@@ -37,8 +37,11 @@ def lid_gap(head: DefaultHead, side: str, **shapes: float) -> float:
     return float((head.landmark(f"lid_upper_{side}", vertices) - head.landmark(f"lid_lower_{side}", vertices))[1])
 
 
-def uncovered(head: DefaultHead, vertices: np.ndarray, part: str, materials: set[str], yaw_deg: float = 0.0) -> int:
-    """How many vertices of a part a viewer sees past the skin: no triangle of `materials` lies in front of them."""
+def uncovered(
+    head: DefaultHead, vertices: np.ndarray, part: str, materials: set[str], yaw_deg: float = 0.0, below_m: float = np.inf
+) -> int:
+    """How many vertices of a part, of those lower than `below_m`, a viewer sees: no triangle of `materials` lies in
+    front of them."""
     yaw = np.radians(yaw_deg)
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     seen = vertices.astype(np.float64) @ turn.T
@@ -47,7 +50,7 @@ def uncovered(head: DefaultHead, vertices: np.ndarray, part: str, materials: set
     a, b, c = corner[:, 0], corner[:, 1], corner[:, 2]
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
     a, b, c, area = (values[np.abs(area) > 1e-14] for values in (a, b, c, area))
-    members = head.part == head.part_names.index(part)
+    members = (head.part == head.part_names.index(part)) & (vertices[:, 1] < below_m)
     facing = (head.normals(vertices) @ turn.T)[:, 2] > 0.2
     count = 0
     for x, y, z in seen[members & facing]:
@@ -198,6 +201,13 @@ def test_teeth_show_when_they_should(head: DefaultHead) -> None:
     wide = posed(head, jawOpen=0.8, **both(mouthLowerDown=0.5))
     assert uncovered(head, wide, "lower_teeth", {"skin", "lips"}) > 30
     assert uncovered(head, wide, "tongue", {"skin", "lips", "teeth"}) > 10
+
+
+def test_gums_stay_inside_the_chin(head: DefaultHead) -> None:
+    for pose in (dict(jawOpen=1, **both(mouthSmile=1)), dict(jawOpen=1, mouthClose=1), dict(jawLeft=1, jawForward=1)):
+        vertices = posed(head, **pose)
+        lip = head.landmark("lip_lower_outer", vertices)[1]
+        assert uncovered(head, vertices, "lower_teeth", {"skin", "lips"}, below_m=lip) == 0, pose
 
 
 def test_teeth_stay_behind_the_lips(head: DefaultHead) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from talkclip_rigs.gltf import write_glb
-from talkclip_rigs.head import DefaultHead
-from talkclip_rigs.rotations import matrix_from_pitch_yaw_roll
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.errors import InputError
+from talkclip_rigs.gltf import write_glb
+from talkclip_rigs.head import DefaultHead
+from talkclip_rigs.rotations import matrix_from_pitch_yaw_roll
 
 WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 TYPE = {5123: np.uint16, 5125: np.uint32, 5126: np.float32}
