@@ -18,7 +18,7 @@ _LINE_SPACING = 1.28
 
 @functools.cache
 def caption_font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans (it comes with matplotlib's wheel and knows Latin, Greek, Cyrillic, Arabic ...), else Pillow's own."""
+    """DejaVu Sans (it comes with matplotlib's wheel and knows Latin, Greek, Cyrillic, Arabic), else Pillow's own."""
     spec = importlib.util.find_spec("matplotlib")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         file = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -10,11 +10,13 @@ import numpy as np
 
 from talkclip.coefficients import ARKIT52, HEAD6
 from talkclip.engine.render import raster, shading
+from talkclip.engine.render.lights import KEY, Key
 from talkclip.engine.render.render_mesh import PosedMesh, RenderMesh, default_mesh, linear_to_srgb
 
 SIZE_MIN, SIZE_MAX = 32, 4096
 # How far red and green light travel under skin (standard deviation, metres); blue stays.
 UNDER_SKIN_M = (0.0028, 0.0010)
+_SHADOW_MAP, _SHADOW_EXTENT_M = 224, 0.16
 _STILL = np.zeros(len(HEAD6), np.float32)
 
 
@@ -35,7 +37,9 @@ class Camera:
 
 @dataclasses.dataclass(frozen=True)
 class Lighting:
-    """Lights as rows: direction towards the light x y z, linear r g b, wrap 0..1; and the surroundings above / below."""
+    """Lamps as rows: direction towards the lamp x y z, linear r g b, wrap 0..1 (the first one, the key, casts shadows);
+    the surroundings above and below, linear r g b.
+    """
 
     lights: tuple[tuple[float, ...], ...] = (
         (-0.55, 0.50, 0.75, 1.02, 0.94, 0.84, 0.45),
@@ -63,25 +67,20 @@ class _Buffers:
     pixel: np.ndarray
     triangle: np.ndarray
     cover: np.ndarray
-    skin_light: np.ndarray
-    skin_color: np.ndarray
-    skin_cover: np.ndarray
-    direct: np.ndarray
-    distance: np.ndarray
+    layers: shading.Layers
 
     @staticmethod
     def of(size: int) -> _Buffers:
         depth, ids = raster.empty_buffers(2 * size, 2 * size)
         pixel, triangle = (np.empty(ids.size, np.int32) for _ in range(2))
         shapes = ((3, size, size), (size, size, 3), (size, size), (size, size, 4), (size, size))
-        return _Buffers(
-            depth, ids, pixel, triangle, np.empty(ids.size, np.float32), *(np.zeros(s, np.float32) for s in shapes)
-        )
+        layers = shading.Layers(*(np.zeros(shape, np.float32) for shape in shapes))
+        return _Buffers(depth, ids, pixel, triangle, np.empty(ids.size, np.float32), layers)
 
     def clear(self) -> None:
         self.depth.fill(-np.inf)
         self.ids.fill(-1)
-        for layer in (self.skin_light, self.skin_color, self.skin_cover, self.direct, self.distance):
+        for layer in self.layers:
             layer.fill(0.0)
 
 
@@ -105,11 +104,13 @@ class HeadRenderer:
         self.camera = camera or Camera()
         self.lighting = lighting or Lighting()
         self.mesh = mesh or default_mesh()
-        self._lights = self.lighting.table()
         self._local = threading.local()
         self._background = _backdrop(size)
         self._curve = (255.0 * linear_to_srgb(np.linspace(0, 1, 16385))).astype(np.float32)
-        self._volume = noise_volume()
+        self._studio = shading.Studio(
+            self.lighting.table(), np.array(self.lighting.sky, np.float32), np.array(self.lighting.ground, np.float32),
+            float(self.camera.distance_m), noise_volume(),
+        )  # fmt: skip
         # Focal length in samples: the picture is 24 mm high on the sensor and 2 * size samples on the grid.
         self._focal = np.float32(2 * size * self.camera.focal_mm / 24.0)
 
@@ -122,15 +123,12 @@ class HeadRenderer:
         """
         buffers = self._layers(values, head)
         out = np.empty((self.size, self.size, 3), np.uint8)
-        shading.develop(
-            buffers.skin_light, buffers.skin_color, buffers.skin_cover, buffers.direct, self._background,
-            np.float32(self.lighting.exposure), self._curve, out,
-        )  # fmt: skip
+        shading.develop(buffers.layers, self._background, np.float32(self.lighting.exposure), self._curve, out)
         return out
 
     def coverage(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """Share of each pixel that the head covers -> float32 (size, size), 0..1."""
-        return self._layers(values, head).direct[..., 3].copy()
+        return self._layers(values, head).layers.direct[..., 3].copy()
 
     def _layers(self, values: np.ndarray, head: np.ndarray | None) -> _Buffers:
         values = np.asarray(values, np.float32)
@@ -163,37 +161,36 @@ class HeadRenderer:
         )  # fmt: skip
         return screen
 
-    def _shadow(self, posed: PosedMesh) -> tuple[np.ndarray, float, float, np.ndarray, np.ndarray]:
+    def _key(self, posed: PosedMesh) -> Key:
         """Depth map of the key light."""
-        size, half_m = 224, 0.16
-        toward = self._lights[shading.KEY, :3]
+        toward = self._studio.lamps[KEY, :3]
         right = np.cross([0.0, 1.0, 0.0], toward).astype(np.float32)
         right /= np.linalg.norm(right)
         up = np.cross(toward, right).astype(np.float32)
         view = np.empty_like(posed.points)
-        scale = np.float32(size / (2 * half_m))
-        center = np.float32(size / 2)
+        scale, center = np.float32(_SHADOW_MAP / (2 * _SHADOW_EXTENT_M)), np.float32(_SHADOW_MAP / 2)
         raster.light_view(posed.points, right, up, toward, scale, center, view)
-        depth, ids = raster.empty_buffers(size, size)
-        raster.rasterise(view, self.mesh.triangles, self.mesh.two_sided, 0, len(self.mesh.triangles), depth, ids)
-        return depth, scale, center, right, up
+        depth, ids = raster.empty_buffers(_SHADOW_MAP, _SHADOW_MAP)
+        mesh = self.mesh
+        raster.rasterise(view, mesh.triangles, mesh.two_sided, 0, len(mesh.triangles), depth, ids)
+        return Key(depth, float(scale), float(center), right, up)
 
     def _shade(self, posed: PosedMesh, screen: np.ndarray, to: _Buffers) -> None:
         mesh = self.mesh
         n_fragments = shading.gather_fragments(
             to.ids, screen, mesh.triangles, mesh.kind, to.pixel, to.triangle, to.cover
         )
-        shading.shade(
-            n_fragments, to.pixel, to.triangle, to.cover, screen, mesh.triangles, mesh.kind, posed.moving, mesh.paint,
-            mesh.side, mesh.eye_centers, posed.moving[mesh.eye_poles, 3:6], np.float32(self.camera.distance_m),
-            self._lights, np.array(self.lighting.sky, np.float32), np.array(self.lighting.ground, np.float32),
-            *self._shadow(posed), self._volume, mesh.palette,
-            to.skin_light, to.skin_color, to.skin_cover, to.direct, to.distance,
+        surface = shading.Surface(
+            mesh.triangles, mesh.kind, posed.moving, mesh.paint, mesh.side, mesh.eye_centers,
+            np.ascontiguousarray(posed.moving[mesh.eye_poles, 3:6]), mesh.palette, posed.folds,
         )  # fmt: skip
+        shading.shade(
+            n_fragments, to.pixel, to.triangle, to.cover, screen, surface, self._studio, self._key(posed), to.layers
+        )
 
     def _spread(self, buffers: _Buffers) -> None:
         """Blur the light on skin by how far each colour travels under it."""
-        skin_light, cover, distance = buffers.skin_light, buffers.skin_cover, buffers.distance
+        skin_light, _, cover, _, distance = buffers.layers
         pixels_per_m = 0.5 * float(self._focal) / self.camera.distance_m
         turned, back = np.empty_like(cover), np.empty_like(cover)
         cover_turned, distance_turned = np.ascontiguousarray(cover.T), np.ascontiguousarray(distance.T)

@@ -7,15 +7,15 @@ import functools
 
 import numpy as np
 from scipy.spatial import cKDTree
-from talkclip_rigs.head import DefaultHead
-from talkclip_rigs.rotations import matrix_from_pitch_yaw_roll
 
 from talkclip.coefficients import HEAD6
 from talkclip.engine.render import raster
+from talkclip.engine.render.folds import fold_strengths
+from talkclip.engine.render.kinds import BROWS, EYE, HAIR, LASHES, SKIN, TEETH, WET
 from talkclip.engine.render.subdivide import catmull_clark
+from talkclip_rigs.head import DefaultHead
+from talkclip_rigs.rotations import matrix_from_pitch_yaw_roll
 
-# What a triangle is made of, for the shader.
-SKIN, EYE, TEETH, WET, BROWS, LASHES, HAIR = range(7)
 # Pieces that are drawn as subdivision surfaces; the others are dense enough, or meant to have edges.
 SUBDIVIDED_PARTS = ("skin", "tongue")
 _KIND_OF_MATERIAL = {
@@ -42,10 +42,12 @@ class PosedMesh:
         points: (V, 3) metres, camera-aligned axes of `DefaultHead`.
         moving: (V, 8) float32 what the shader reads: points, unit normals, 0..1 share of the surroundings' light that
             arrives (ambient occlusion), 0.
+        folds: (N_FOLDS,) depth of the expression lines.
     """
 
     points: np.ndarray
     moving: np.ndarray
+    folds: np.ndarray
 
 
 class RenderMesh:
@@ -130,7 +132,8 @@ class RenderMesh:
     def _presence(self) -> np.ndarray:
         """(V,) 0 at the lower rim of the neck, 1 from `NECK_FADE_M` above it."""
         head = self.head
-        low = (head.part == head.part_names.index("skin")) & (head.vertices[:, 1] < head.vertices[head.landmarks["jaw"], 1] - 0.012)
+        jaw_y = head.vertices[head.landmarks["jaw"], 1]
+        low = (head.part == head.part_names.index("skin")) & (head.vertices[:, 1] < jaw_y - 0.012)
         rim = head.vertices[low & (head.normals()[:, 1] < -0.8)]
         if not len(rim):
             rim = head.vertices[low & (head.vertices[:, 1] < head.vertices[low, 1].min() + 0.004)]
@@ -198,7 +201,7 @@ class RenderMesh:
         moving[:, :3], moving[:, 6] = points, fine[:, 3]
         raster.vertex_normals(points, self.triangles, moving[:, 3:6])
         moving[self._over, 3:7] += self._thin * (moving[self._under, 3:7] - moving[self._over, 3:7])
-        return PosedMesh(points, moving)
+        return PosedMesh(points, moving, fold_strengths(values))
 
     def _mouth_light(self, coarse: np.ndarray) -> np.ndarray:
         """(V,) teeth, gums and tongue: light comes in between the lips and dies with depth behind them."""

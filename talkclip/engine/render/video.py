@@ -123,7 +123,8 @@ def _watched(
                 raise ValueError(f"frame {number} is {frame.dtype} {frame.shape}; expected uint8 {shape}")
             yield frame
             done = number + 1
-            report(progress, STAGE, done / n_frames if n_frames else 0.0, f"frame {done}" + f" of {n_frames}" * bool(n_frames))
+            share, of_all = (done / n_frames, f" of {n_frames}") if n_frames else (0.0, "")
+            report(progress, STAGE, share, f"frame {done}{of_all}")
             stop_if(cancel)
         if shape is None:
             raise InputError("there is no frame to write.", "Give a track with at least one frame.")
@@ -240,6 +241,8 @@ def _folder_when_complete(folder: Path) -> Iterator[Path]:
         else:
             temporary.replace(folder)
     except PermissionError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror}).", "Check the folder's permissions.") from error
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror}).", "Check the folder's permissions."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

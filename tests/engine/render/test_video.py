@@ -114,8 +114,8 @@ def test_cancelling_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     seen: list[float] = []
     with pytest.raises(Cancelled):
         write_video(
-            grey(10), 25.0, tmp_path / name, click(1.0, 0.1), progress=lambda stage, fraction, text: seen.append(fraction),
-            cancel=lambda: len(seen) >= 4, n_frames=10,
+            grey(10), 25.0, tmp_path / name, click(1.0, 0.1), n_frames=10, cancel=lambda: len(seen) >= 4,
+            progress=lambda stage, fraction, text: seen.append(fraction),
         )  # fmt: skip
     assert seen == [0.1, 0.2, 0.3, 0.4]
     assert not list(tmp_path.iterdir())
