@@ -252,7 +252,7 @@ def test_an_order_for_a_sound_the_server_does_not_have(peer: RawPeer) -> None:
 
 
 def test_a_space_the_server_does_not_have(server: Server, tmp_path: Path) -> None:
-    with Client(server.address) as client, pytest.raises(InputError, match="'flame'.*--flame"):
+    with Client(server.address) as client, pytest.raises(InputError, match=r"'flame'.*--flame"):
         client.animate(request(tmp_path, "x", space="flame"))
 
 
