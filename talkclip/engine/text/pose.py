@@ -23,7 +23,9 @@ from talkclip_rigs.facs import AuMove, action_units, pose_of
 
 _SIDES = ("Left", "Right")
 # amplitude = intensity ** this: "slightly sad" must still be seen.
-_INTENSITY_CURVE = 0.6
+_INTENSITY_CURVE = 0.75
+# Above this intensity the peak's movements join in: teeth show, the jaw loosens.
+_PEAK_FROM = 0.62
 # Shares of a mixed feeling, so that half fear and half joy do not both vanish.
 _MIXTURE_CURVE = 0.6
 # Implied movements follow the statistics of many texts, which flatten every single one.
@@ -110,17 +112,26 @@ def _emotion_pose(emotions: Mapping[str, float], intensity: float) -> np.ndarray
             continue
         # The model spreads a little weight over everything; only what stands out moves the face.
         share = weight**_MIXTURE_CURVE * min(1.0, weight / max(0.5 * feeling, 1e-6)) ** 1.5
-        pose += share * intensity**_INTENSITY_CURVE * _emotion_faces()[emotion]
+        pose += share * _emotion_face(emotion, intensity)
     return _untangle(np.minimum(pose, 1.0))
 
 
+def _emotion_face(emotion: str, intensity: float) -> np.ndarray:
+    """(52,) one emotion's face at an intensity of 0..1."""
+    face, peak = _emotion_faces()[emotion]
+    peaking = np.clip((intensity - _PEAK_FROM) / (1 - _PEAK_FROM), 0.0, 1.0)
+    face = face + peaking * np.clip(peak - face, 0.0, None)
+    return np.asarray(intensity**_INTENSITY_CURVE * face, np.float32)
+
+
 @functools.cache
-def _emotion_faces() -> dict[str, np.ndarray]:
-    """Emotion -> (52,) at full intensity."""
-    faces: dict[str, np.ndarray] = {}
-    for emotion, row in _table()["emotions"].items():
-        faces[emotion] = pose_of(AuMove(int(au), level, side) for au, level, side in row["au"])
-    return faces
+def _emotion_faces() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Emotion -> (52,) at full intensity, and (52,) of what joins in at the peak."""
+
+    def pose(units: Sequence[tuple[int, float, str]]) -> np.ndarray:
+        return pose_of(AuMove(au, level, side) for au, level, side in units)
+
+    return {emotion: (pose(row["au"]), pose(row["peak"])) for emotion, row in _table()["emotions"].items()}
 
 
 def _speaking(pose: np.ndarray) -> np.ndarray:
