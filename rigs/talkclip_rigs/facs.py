@@ -148,8 +148,9 @@ def _expand(roots: Mapping[str, float], side: str) -> dict[str, float]:
     shapes: dict[str, float] = {}
     for root, weight in roots.items():
         if root in ARKIT52:
-            central = not root.startswith("eyeLook")  # a glance takes both eyes along, whichever side is named
-            shapes[root] = weight * (ONE_SIDE_OF_A_CENTRAL_SHAPE if side != "both" and central else 1.0)
+            # A glance takes both eyes along and the jaw or the tongue has no half, whichever side is named.
+            halved = side != "both" and not root.startswith(("eyeLook", "jaw", "tongue"))
+            shapes[root] = weight * (ONE_SIDE_OF_A_CENTRAL_SHAPE if halved else 1.0)
             continue
         for name in ("Left", "Right"):
             if side in ("both", name.lower()):

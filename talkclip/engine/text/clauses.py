@@ -166,7 +166,7 @@ class _ClauseReader:
             if self._is_negated(hit.start) or level < _NOTHING:
                 denied += [au for au, _ in units]
             else:
-                moves += [AuMove(au, min(1.0, level * factor), "both" if au in _GAZE else side) for au, factor in units]
+                moves += [AuMove(au, lv, "both" if au in _GAZE else side) for au, lv in self._scaled(level, units)]
                 denied += rules_out
         told, untold = self._feelings(feelings)
         for start, end, _ in lexicon.regions().find(self._words):
@@ -291,6 +291,11 @@ class _ClauseReader:
             return default
         side = min(named)[1]
         return (UNSTATED_SIDE if default == "both" else default) if side == "one" else side
+
+    def _scaled(self, level: float, units: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]:
+        """(action unit, level): the factor counts, except that a stated amount is the main movement's own."""
+        main = max(factor for _, factor in units) if self._amounts.level is not None else 1.0
+        return [(au, min(1.0, level * factor / main)) for au, factor in units]
 
     def _level(self, hit: _Hit) -> float:
         """Strength: a stated amount, or the usual one times the nearest word of degree."""

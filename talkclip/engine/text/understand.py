@@ -102,7 +102,9 @@ def understand(prompt: str, model: EmotionModel) -> PromptReading:
     whole = [f for clause in clauses for f in clause.feelings if not f.part]
     denied = tuple(dict.fromkeys(e for clause in clauses for e in clause.denied_feelings))
     emotions, intensity = _feeling(whole, guess, _open_words(clauses), denied)
-    stated = _strongest(move for clause in clauses for move in clause.moves)
+    stated = _one_gaze(_strongest(move for clause in clauses for move in clause.moves))
+    if any(clause.lead == "then" for clause in clauses):
+        notes.append("A prompt is one held expression; changes over time belong on the timeline.")
     denied_units = tuple(dict.fromkeys(au for c in clauses for au in c.denied_units if not _stated(au, stated)))
     implied = _implied(clauses, guess, 1.0 if not whole else _model_share(_open_words(clauses)))
     return PromptReading(
@@ -197,6 +199,13 @@ def _strongest(moves: Iterable[AuMove]) -> tuple[AuMove, ...]:
         if key not in best or best[key].level < move.level:
             best[key] = move
     return tuple(best.values())
+
+
+def _one_gaze(moves: tuple[AuMove, ...]) -> tuple[AuMove, ...]:
+    """Eyes look one way: of up and down, of left and right, the first one stays."""
+    order = [move.au for move in moves]
+    dropped = {max((a, b), key=order.index) for a, b in ((61, 62), (63, 64)) if a in order and b in order}
+    return tuple(move for move in moves if move.au not in dropped)
 
 
 def _stated(au: int, stated: tuple[AuMove, ...]) -> bool:
