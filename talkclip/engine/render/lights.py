@@ -112,7 +112,7 @@ def _lamp_shine(p, lamps, i, n_v, two_lobes):
     if two_lobes:
         shine = 0.65 * shine + 0.35 * _ggx(n_h, n_v, n_l, v_h, 0.66 * p[ROUGHNESS], p[F0])
     # Lamps behind the head only graze it; their full highlight would look like oil.
-    return shine * p[SHINE] * math.pi * (1.0 if lamps[i, 2] > 0.0 else 0.5)
+    return shine * p[SHINE] * math.pi * (1.0 if lamps[i, 2] > 0.0 else 0.35)
 
 
 @inline
@@ -146,7 +146,7 @@ def light_point(p, kind, lamps, sky, ground, key):
             # Past the terminator the wrapped light fades by itself; the map would cut it off in a hard line.
             shut = smooth(-0.08, 0.30, n_l)
             lit = 1.0 - shut + shut * _key_visible(p, key, lamps)
-            if in_mouth:
+            if in_mouth or kind == EYE:
                 lit *= p[AO]
             p[LIT] = lit
             open_red, open_rest = 1.35 * lit / (lit + 0.35), lit

@@ -37,7 +37,7 @@ _GREY, _PALE, _INK = "#8d949e", "#cfd6df", "#23272e"
 def plot_track(
     track: CoefficientTrack | Sequence[CoefficientTrack],
     path: str | Path,
-    audio: AudioClip | None = None,
+    clip: AudioClip | None = None,
     phones: PhoneTrack | None = None,
     *,
     titles: Sequence[str] = (),
@@ -48,7 +48,7 @@ def plot_track(
     Args:
         track: one `arkit52` track, or several takes of one line: they share the waveform.
         path: image file; its suffix chooses the format.
-        audio: the line.
+        clip: the line.
         phones: labelled above the waveform.
         titles: a name for each track.
         title: heading of the whole picture.
@@ -62,12 +62,12 @@ def plot_track(
 
     tracks = [track] if isinstance(track, CoefficientTrack) else list(track)
     start_s = min(t.start_s for t in tracks)
-    end_s = max([float(t.times_s[-1]) for t in tracks] + ([audio.duration_s] if audio is not None else []))
+    end_s = max([float(t.times_s[-1]) for t in tracks] + ([clip.duration_s] if clip is not None else []))
     width = float(np.clip(4 + 2.2 * (end_s - start_s), 14, 48))
     figure = Figure(figsize=(width, 2.3 + 3.7 * len(tracks)), dpi=100, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     rows = figure.subplots(1 + 2 * len(tracks), 1, sharex=True, height_ratios=[1.7] + [1.6, 1.3] * len(tracks))
-    _draw_sound(rows[0], audio, phones, start_s, end_s)
+    _draw_sound(rows[0], clip, phones, start_s, end_s)
     for number, take in enumerate(tracks):
         name = titles[number] if number < len(titles) else ""
         _draw_curves(rows[1 + 2 * number], take, MOUTH_CURVES, "mouth", name, phones)
@@ -84,14 +84,14 @@ def plot_track(
             raise InputError(f"{path}: {error}.", "End the name in .png, .svg or .pdf.") from None
 
 
-def _draw_sound(axes: Any, audio: AudioClip | None, phones: PhoneTrack | None, start_s: float, end_s: float) -> None:
+def _draw_sound(axes: Any, clip: AudioClip | None, phones: PhoneTrack | None, start_s: float, end_s: float) -> None:
     """Waveform envelope, phone boundaries, phones and words."""
-    if audio is not None:
-        peak = max(float(np.abs(audio.samples).max()), 1e-6)
-        edges = np.unique(np.linspace(0, audio.samples.size - 1, _COLUMNS).astype(int))
-        times_s = edges / audio.sample_rate
-        high = np.maximum.reduceat(audio.samples, edges) / peak
-        low = np.minimum.reduceat(audio.samples, edges) / peak
+    if clip is not None:
+        peak = max(float(np.abs(clip.samples).max()), 1e-6)
+        edges = np.unique(np.linspace(0, clip.samples.size - 1, _COLUMNS).astype(int))
+        times_s = edges / clip.sample_rate
+        high = np.maximum.reduceat(clip.samples, edges) / peak
+        low = np.minimum.reduceat(clip.samples, edges) / peak
         axes.fill_between(times_s, low, high, color=_PALE, linewidth=0)
     axes.set_ylim(-1.05, 2.0)
     axes.set_yticks([])

@@ -32,6 +32,8 @@ _AO_MAP, _AO_EXTENT_M, _AO_BIAS_M = 192, 0.16, 0.0022
 _AO_DIRECTIONS, _AO_DIRECTIONS_SHAPE = 64, 20
 # How fast light dies behind the lips.
 _MOUTH_DEPTH_M = 0.016
+# How far the upper lid's shade reaches down the eye.
+_LID_SHADE_M = 0.0035
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +194,7 @@ class RenderMesh:
         coarse = self.head.blend(values)
         light = np.clip(self._light_rest + np.clip(values, 0, 1) @ self._light_shapes, 0.0, 1.0)
         light = np.where(self._in_mouth, self._mouth_light(coarse), light)
+        self._shade_under_lids(coarse, light)
         packed = np.concatenate([coarse, light[:, None], self._follows[:, None]], 1).astype(np.float32)
         fine = np.empty((self._weights.shape[0], 5), np.float32)
         raster.apply_sparse(self._indptr, self._indices, self._data, packed, fine)
@@ -210,6 +213,24 @@ class RenderMesh:
         behind = np.maximum(0.0, 0.5 * float(upper[2] + lower[2]) - 0.008 - coarse[:, 2])
         opening = 0.45 + 0.55 * gap_m / (gap_m + 0.008)
         return np.asarray(opening * np.exp(-behind / (_MOUTH_DEPTH_M + 0.3 * gap_m)), np.float32)
+
+
+    def _shade_under_lids(self, coarse: np.ndarray, light: np.ndarray) -> None:
+        """Darken the eyeballs below their upper lids, wherever these are now (in place)."""
+        head = self.head
+        for name in ("left", "right"):
+            rows = np.flatnonzero(head.part == head.part_names.index(f"{name}_eye"))
+            inner, lid, outer = (
+                coarse[head.landmarks[mark]] for mark in (f"eye_inner_{name}", f"lid_upper_{name}", f"eye_outer_{name}")
+            )
+            # A parabola through both corners and the lid's middle.
+            x, y = coarse[rows, 0], coarse[rows, 1]
+            reach = np.clip((x - inner[0]) / (outer[0] - inner[0]), 0, 1)
+            chord = inner[1] + reach * (outer[1] - inner[1])
+            middle = (lid[0] - inner[0]) / (outer[0] - inner[0])
+            rise = (lid[1] - inner[1] - middle * (outer[1] - inner[1])) / (4 * middle * (1 - middle))
+            below = np.maximum(0.0, chord + 4 * reach * (1 - reach) * rise - y)
+            light[rows] *= 1.0 - 0.6 * np.exp(-below / _LID_SHADE_M)
 
 
 @functools.cache

@@ -36,6 +36,9 @@ from talkclip.engine.render.lights import (
 )  # fmt: skip
 from talkclip.engine.render.raster import barycentric, inline, jit
 
+# Points of one surface in neighbouring pixels are nearer to each other than this.
+NEAR_M = 0.012
+
 
 class Surface(NamedTuple):
     """The mesh as the shader reads it. V vertices, T triangles.
@@ -141,7 +144,9 @@ def shade(n_fragments, pixel, triangle, covers, screen, surface, studio, key, la
         if kind == EYE:
             reflect_softbox(p, studio.lamps, key)
         _deposit(p, kind in (SKIN, BROWS, HAIR), cover, px, py, layers)
-        layers.distance[py, px] = away
+        known = layers.distance[py, px]
+        # A pixel at an outline holds two distances: give it one of its own, so that neither side's light spreads in.
+        layers.distance[py, px] = away if known == 0.0 or abs(known - away) < NEAR_M else -1.0 - pixel[fragment]
 
 
 @inline
@@ -216,7 +221,7 @@ def diffuse_under_skin(light, cover, distance, reach_px, out):
             lit, has = light[y, low + tap : high + tap], cover[y, low + tap : high + tap]
             sum_light, sum_weight = total[low:high], weight[low:high]
             for i in range(here.shape[0]):
-                near = k if abs(there[i] - here[i]) < np.float32(0.012) else np.float32(0.0)
+                near = k if abs(there[i] - here[i]) < np.float32(NEAR_M) else np.float32(0.0)
                 sum_light[i] += near * lit[i]
                 sum_weight[i] += near * has[i]
         for x in range(first, last):
