@@ -89,28 +89,37 @@ def geometric_landmarks(face: Face) -> dict[str, Points]:
 
 def _lid_edges(face: Face, centre: Points, side: str) -> dict[str, Points]:
     """The upper and lower lid's edge on three upright cuts through the eyeball: the ends of the skin's widest gap."""
-    radius = face.eye_radius
     found = {}
     for index, column in enumerate(_LID_COLUMNS):
-        offset = _cut(face, centre[0] + column * radius) - centre
-        part = offset[(np.linalg.norm(offset, axis=1) < 1.5 * radius) & (offset[:, 2] > 0.5 * radius)]
-        part = part[np.argsort(part[:, 1])]
-        if len(part) < 2:
+        skin, gap = _eye_cut(face, centre, column * face.eye_radius, face.vertices)
+        if gap is None or skin[gap + 1, 1] - skin[gap, 1] < 0.25 * face.eye_radius:
             continue
-        gap = int(np.argmax(np.diff(part[:, 1])))
-        low, high = part[gap, 1], part[gap + 1, 1]
-        if high - low > 0.25 * radius:
-            # A lid is thick; its edge is the front of it.
-            lower = part[(part[:, 1] <= low) & (part[:, 1] > low - _LID_THICK_M)]
-            upper = part[(part[:, 1] >= high) & (part[:, 1] < high + _LID_THICK_M)]
-            found[f"lid_lower_{side}_{index}"] = centre + lower[np.argmax(lower[:, 2])]
-            found[f"lid_upper_{side}_{index}"] = centre + upper[np.argmax(upper[:, 2])]
+        low, high = skin[gap, 1], skin[gap + 1, 1]
+        # A lid is thick; its edge is the front of it.
+        lower = skin[(skin[:, 1] <= low) & (skin[:, 1] > low - _LID_THICK_M)]
+        upper = skin[(skin[:, 1] >= high) & (skin[:, 1] < high + _LID_THICK_M)]
+        found[f"lid_lower_{side}_{index}"] = centre + lower[np.argmax(lower[:, 2])]
+        found[f"lid_upper_{side}_{index}"] = centre + upper[np.argmax(upper[:, 2])]
     return found
 
 
-def _cut(face: Face, x: float) -> Points:
-    """(N, 3) where the skin's edges cross the plane of constant x."""
-    corner = face.vertices[face.triangles]
+def eye_height(face: Face, eye: int, vertices: Points | None = None) -> float:
+    """Metres between the lids at the middle of eye 0 (left) or 1; `vertices` is the face in another pose."""
+    skin, gap = _eye_cut(face, face.eye_centers[eye], 0.0, face.vertices if vertices is None else vertices)
+    return 0.0 if gap is None else float(skin[gap + 1, 1] - skin[gap, 1])
+
+
+def _eye_cut(face: Face, centre: Points, x: float, vertices: Points) -> tuple[Points, int | None]:
+    """(N, 3) the skin in front of an eyeball on an upright cut, relative to its centre, from below to above; and after
+    which point its widest gap is."""
+    offset = _cut(vertices[face.triangles] - centre, x)
+    front = (np.linalg.norm(offset, axis=1) < 1.5 * face.eye_radius) & (offset[:, 2] > 0.5 * face.eye_radius)
+    skin = offset[front][np.argsort(offset[front, 1])]
+    return skin, int(np.argmax(np.diff(skin[:, 1]))) if len(skin) > 1 else None
+
+
+def _cut(corner: Points, x: float) -> Points:
+    """(F, 3, 3) triangles -> (N, 3) where their edges cross the plane of constant x."""
     start, end = corner.reshape(-1, 3), corner[:, [1, 2, 0]].reshape(-1, 3)
     crossing = (start[:, 0] < x) != (end[:, 0] < x)
     start, end = start[crossing], end[crossing]

@@ -115,7 +115,8 @@ def match_faces(head: DefaultHead, model: FlameModel, embedded: dict[str, Points
     turned = scale * head.deltas[:, skin].astype(np.float64) @ turn.T
     moved = np.zeros((len(head.names), len(source.vertices), 3))
     moved[:, skin] = np.einsum("vij,svj->svi", stretch, turned)
-    return _transferred(moved, warped, source, target, sides, names)
+    wanted, weight, fit_mm = _transferred(moved, warped, source, target, sides)
+    return FaceMatch(wanted, weight, fit_mm, names)
 
 
 def _landmark_pairs(
@@ -287,9 +288,9 @@ def _local_stretch(before: Points, after: Points, width: float = 0.008) -> Point
 
 
 def _transferred(
-    moved: Points, warped: Points, source: Face, target: Face, sides: _Sides, names: tuple[str, ...]
-) -> FaceMatch:
-    """Give every FLAME skin vertex the displacements of the closest points of the warped skin."""
+    moved: Points, warped: Points, source: Face, target: Face, sides: _Sides
+) -> tuple[NDArray[np.float32], Points, float]:
+    """FLAME skin vertices take the displacements of the closest points of the warped skin -> wanted, weight, fit_mm."""
     spread = _samples(source, warped)
     points, normals = spread.of(warped), spread.of(_normals(source.triangles, warped))
     tree = cKDTree(_features(points, normals, spread.of(sides.source)))
@@ -309,4 +310,4 @@ def _transferred(
     moving = np.linalg.norm(wanted, axis=2).max(axis=0)[skin] > 1e-3
     if not moving.any():
         raise InputError("FLAME model: the default head could not be laid onto its face.", "Use the unmodified model.")
-    return FaceMatch(wanted, weight, float(np.median(distance[moving]) * 1e3), names)
+    return wanted, weight, float(np.median(distance[moving]) * 1e3)

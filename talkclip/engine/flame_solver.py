@@ -15,8 +15,8 @@ import numpy as np
 import platformdirs
 
 from talkclip.coefficients import ARKIT52
-from talkclip.engine.flame_landmarks import EMBEDDING_NAME, Points, embedded_landmarks
-from talkclip.engine.flame_match import FaceMatch, match_faces
+from talkclip.engine.flame_landmarks import EMBEDDING_NAME, Points, embedded_landmarks, eye_height
+from talkclip.engine.flame_match import FaceMatch, default_face, match_faces, model_face
 from talkclip.errors import InputError
 from talkclip_rigs.flame import N_EXPRESSION, FlameMap, FlameModel
 from talkclip_rigs.flame_file import load_flame_model
@@ -42,6 +42,9 @@ STILL_WEIGHT: Final = 0.2
 # A closed eye and a closed mouth are judged by a hair's breadth: where these shapes move most, errors count more.
 CLOSING_SHAPES: Final = ("eyeBlinkLeft", "eyeBlinkRight", "mouthRollUpper", "mouthRollLower")
 CLOSING_WEIGHT: Final = 4.0
+# Ridge and taller eyes leave a slit in a blink, smaller eyes let the lids cross: how far a blink may be rescaled.
+BLINK_GAIN: Final = (0.8, 1.4)
+HALF_BLINK: Final = 0.6
 MOVES_M: Final = 3e-4
 
 
@@ -96,6 +99,8 @@ def solve_flame_map(
         expression[index], jaw[index] = fit.with_jaw(
             match.wanted[[index, *below]].sum(axis=0), axes, expression[below].sum(axis=0), jaw[below].sum(axis=0)
         )
+    for eye, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
+        expression[ARKIT52.index(name)] *= _blink_gain(model, head, expression, eye)
     residual, residual_mm = _residuals(fit, match, expression, jaw)
     pose = np.concatenate([jaw, *(_gaze(head, side) for side in ("left", "right"))], axis=1)
     return FlameMap(
@@ -175,6 +180,19 @@ class _Fit:
         """(3 V, E) what each expression coefficient moves while the jaw is turned (joints taken as fixed)."""
         turns = self.model.vertex_turns(jaw_rad)[self.used] * np.sqrt(self.weight[self.used])[:, None, None]
         return np.asarray((turns @ self.basis).reshape(-1, self.n_expression))
+
+
+def _blink_gain(model: FlameModel, head: DefaultHead, expression: Points, eye: int) -> float:
+    """Factor on a blink's expression that closes FLAME's eye as far as the default head's, in share of its height.
+
+    Measured on a half-closed eye, since a closed one has no height left to measure.
+    """
+    index = ARKIT52.index(("eyeBlinkLeft", "eyeBlinkRight")[eye])
+    half = model.vertices(HALF_BLINK * expression[index][None])[0].astype(np.float64)
+    blinked = (head.vertices + HALF_BLINK * head.deltas[index]).astype(np.float64)
+    faces = ((default_face(head), blinked), (model_face(model), half))
+    wanted, shown = (1.0 - eye_height(face, eye, moved) / max(eye_height(face, eye), 1e-6) for face, moved in faces)
+    return float(np.clip(wanted / shown, *BLINK_GAIN)) if min(wanted, shown) > 0 else 1.0
 
 
 def _residuals(fit: _Fit, match: FaceMatch, expression: Points, jaw: Points) -> tuple[Points, Points]:
