@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TalkCLIP: type how a line is spoken, and the face speaks it that way.
 
-    properties.py preferences.py panel.py        what the user sees and what is saved with the file
-    head_operator.py speak_operator.py server_operator.py   collect, submit, apply; nothing is computed here
-    speech.py       one request: built from the scene, carried by talkclip.client, applied as keys
-    face.py axes.py which shape keys, bones and objects of a character can be keyed
-    keying.py layers.py   keys into an Action, the Action into the NLA above the animator's own
-    compat.py       everything that differs between Blender versions
+- `properties`, `preferences`, `panel`: what the user sees, and what is saved with the file
+- `head_operator`, `speak_operator`, `server_operator`: collect, submit, apply; nothing is computed there
+- `speech`: one request, built from the scene, carried by `talkclip.client`, applied as keys
+- `face`, `axes`: which shape keys, bones and objects of a character can be keyed
+- `keying`, `layers`: keys into an Action, the Action into the NLA above the animator's own
+- `compat`: everything that differs between Blender versions
 """
 
 from __future__ import annotations

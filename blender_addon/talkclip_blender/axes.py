@@ -11,6 +11,7 @@ from typing import Final
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix
+
 from talkclip_rigs.retarget import BLENDER_WORLD_AXES, CHARACTER_AXES, Axes
 
 # Cosine of the angle from which on an object's axis counts as pointing up.

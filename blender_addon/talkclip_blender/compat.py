@@ -103,6 +103,12 @@ def strip_timing(strip: Any) -> StripTiming:
     return StripTiming(strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.animation_offset_start)
 
 
+def use_nodes(material: bpy.types.Material) -> None:
+    """Give a material its node tree; since 5.0 it always has one."""
+    if material.node_tree is None:
+        material.use_nodes = True
+
+
 def smooth_shading(mesh: bpy.types.Mesh) -> None:
     """Shade every face of a mesh smooth."""
     mesh.polygons.foreach_set("use_smooth", [True] * len(mesh.polygons))

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 import bpy
+
 from talkclip.client import Client
 from talkclip.errors import TalkClipError
 

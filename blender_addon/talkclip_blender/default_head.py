@@ -8,6 +8,7 @@ from typing import Any, Final
 import bpy
 import numpy as np
 from mathutils import Vector
+
 from talkclip_rigs.head import DefaultHead, Material
 
 from . import compat
@@ -18,8 +19,8 @@ HEAD_BONE, NECK_BONE = "head", "neck"
 # Metres below the pivot between which the skin passes from the head bone to the neck bone.
 _NECK_FROM_M, _NECK_TO_M = 0.02, 0.10
 _BONE_M: Final = 0.12
-# Blender shades skin more lifelike when a little light goes under it.
-_SUBSURFACE: Final = {"skin": 0.08, "lips": 0.10, "tongue": 0.10, "gum": 0.08}
+# A little light goes under skin. Hair and brows fade into it, so they share it: else a border would show.
+_SUBSURFACE: Final = {"skin": 0.08, "hair": 0.08, "brows": 0.08, "lips": 0.10, "tongue": 0.10, "gum": 0.08}
 _SUBSURFACE_RADIUS_M: Final = 0.006
 
 
@@ -51,13 +52,16 @@ def _shape_keys(body: bpy.types.Object, head: DefaultHead) -> None:
     body.shape_key_add(name="Basis", from_mix=False)
     for name, delta in zip(head.names, head.deltas, strict=True):
         block = body.shape_key_add(name=name, from_mix=False)
+        block.value = 0.0  # Blender 5.2 adds them at 1
         block.data.foreach_set("co", _to_blender(head.vertices + delta).astype(np.float32).ravel())
     body.data.shape_keys.name = NAME
 
 
 def _uv_map(mesh: bpy.types.Mesh, head: DefaultHead) -> None:
     layer = mesh.uv_layers.new(name="UVMap")
-    corners = [corner for face, corner_uv in zip(head.polygons, head.face_uv, strict=True) for corner in corner_uv[: len(face)]]
+    corners = [
+        corner for face, corner_uv in zip(head.polygons, head.face_uv, strict=True) for corner in corner_uv[: len(face)]
+    ]
     layer.data.foreach_set("uv", head.uv[corners].astype(np.float32).ravel())
 
 
@@ -77,7 +81,7 @@ def _material(look: Material) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
     material.diffuse_color = (*_linear(look.base_color), 1.0)
     material.roughness = look.roughness
-    material.use_nodes = True
+    compat.use_nodes(material)
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     colors = material.node_tree.nodes.new("ShaderNodeVertexColor")
     colors.layer_name = COLORS

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import bpy
+
 from talkclip.errors import InputError
 from talkclip_rigs.spelling import NameMatch, match_names, words
 
@@ -19,7 +20,7 @@ _FLAME_KEY: Final = re.compile(r"Exp[1-9]\d*")
 FLAME_HEAD_BONE: Final = "neck"
 # Bones of generated rigs that follow the control of the same name; keying them would be overwritten.
 _FOLLOWERS: Final = ("def", "org", "mch")
-_NO_FACE = "Select a mesh with ARKit shape keys (jawOpen, eyeBlinkLeft, ... in any spelling) or a FLAME head (Exp1, ...)"
+_NO_FACE = "Select a mesh with ARKit shape keys (jawOpen, eyeBlinkLeft, in any spelling) or a FLAME head (Exp1 ...)"
 
 Space = Literal["arkit52", "flame"]
 
@@ -86,7 +87,9 @@ def recognise(active: bpy.types.Object | None) -> Face:
     meshes = [active] if active.type == "MESH" else [child for child in active.children_recursive if has_shapes(child)]
     found = [(kind, mesh) for mesh in meshes for kind in [_kind(mesh)] if kind is not None]
     if not found:
-        raise InputError(f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE + ", or use Add Default Head.")
+        raise InputError(
+            f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE + ", or use Add Default Head."
+        )
     (space, match), mesh = max(found, key=lambda item: item[0][1].confidence)
     if mesh.data.shape_keys.library is not None:
         raise InputError(f"'{mesh.name}' is linked from another file.", "Make a library override of it first.")

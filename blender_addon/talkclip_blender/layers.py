@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import bpy
 import numpy as np
+
 from talkclip.errors import InputError
 
 from . import compat, keying
@@ -38,7 +39,9 @@ def require_free(owner: bpy.types.ID) -> None:
     if data is None:
         return
     if data.use_tweak_mode:
-        raise InputError(f"'{owner.name}' is in the NLA's tweak mode.", "Leave it (Tab in the NLA editor) and try again.")
+        raise InputError(
+            f"'{owner.name}' is in the NLA's tweak mode.", "Leave it (Tab in the NLA editor) and try again."
+        )
     if data.nla_tracks and not data.use_nla:
         raise InputError(f"The NLA of '{owner.name}' is switched off.", "Switch its tracks on in the NLA editor first.")
 
@@ -66,7 +69,9 @@ def rest_value(owner: bpy.types.ID, data_path: str, index: int) -> float:
         for strip in _strips(data, track_name):
             for curve in compat.fcurves_of(strip.action, compat.slot_of(strip)):
                 if (curve.data_path, curve.array_index) == (data_path, index):
-                    return curve.evaluate(_REST_FRAME) if track_name == REST_TRACK else _default(owner, data_path, index)
+                    return (
+                        curve.evaluate(_REST_FRAME) if track_name == REST_TRACK else _default(owner, data_path, index)
+                    )
     value = owner.path_resolve(data_path)
     return float(value if _is_scalar(value) else value[index])
 
@@ -117,7 +122,8 @@ def _add_rest(owner: bpy.types.ID, track: Any, rest: dict[tuple[str, int], float
     for strip in list(track.strips):
         track.strips.remove(strip)
     channels = [
-        Channel(owner, path, index, np.array([value], np.float32), "") for (path, index), value in {**kept, **rest}.items()
+        Channel(owner, path, index, np.array([value], np.float32), "")
+        for (path, index), value in {**kept, **rest}.items()
     ]
     (held,) = keying.write(f"{REST_TRACK} {owner.name}", np.array([_REST_FRAME]), channels)
     strip = _add_strip(track, REST_TRACK, _REST_FRAME, _REST_FRAME + 1.0, held.action, held.slot)

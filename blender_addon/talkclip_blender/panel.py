@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import bpy
+
 from talkclip.errors import InputError
 
 from . import compat, face, speak_operator

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: F722, F821 - Blender reads the annotations as property definitions, not as types
 """What is set once per installation: where the server is."""
 
 from __future__ import annotations
 
 import bpy
 from bpy.props import StringProperty
+
 from talkclip.protocol import DEFAULT_ADDRESS
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import bpy
+
 from talkclip.errors import Cancelled, TalkClipError
 
 

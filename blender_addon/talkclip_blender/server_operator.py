@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import bpy
+
 from talkclip.errors import TalkClipError
 
 from . import connection, report

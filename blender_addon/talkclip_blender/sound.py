@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+
 from talkclip.audio import AudioClip
 from talkclip.errors import InputError
 from talkclip.timebase import fps_fraction

@@ -7,6 +7,7 @@ import time
 from typing import ClassVar
 
 import bpy
+
 from talkclip.errors import Cancelled, TalkClipError
 
 from . import connection, face, report, speech

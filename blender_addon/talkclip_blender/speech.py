@@ -13,6 +13,7 @@ from typing import Final
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Quaternion
+
 from talkclip.client import Client, Job, SpeakReply, SpeakRequest
 from talkclip.coefficients import HEAD6, CoefficientTrack
 from talkclip.errors import Cancelled, InputError, TalkClipError

@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 
 from talkclip.coefficients import ARKIT52
+from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader
 from talkclip.timebase import frame_count, frame_times
@@ -44,7 +45,7 @@ class RehearsalEngine:
         while self.mode == "stall":
             stop_if(cancel)
             time.sleep(0.01)
-        values, head, names = _motion(order, soundfile.info(audio).duration)
+        values, head, names = _motion(order, _duration_s(audio, order.audio.name))
         yield TrackHeader(order.id, order.space, names, order.fps, 0.0, len(values), True)
         for first in range(0, len(values), chunk_frames):
             span = slice(first, first + chunk_frames)
@@ -53,6 +54,13 @@ class RehearsalEngine:
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
         yield Done(order.id, len(values), 0.0, "rehearsal", (f"heard: {order.text}",))
+
+
+def _duration_s(audio: Path, name: str) -> float:
+    try:
+        return float(soundfile.info(audio).duration)
+    except soundfile.LibsndfileError:
+        raise InputError(f"{name}: is no sound.", "Choose a sound file.") from None
 
 
 def _motion(order: Animate, duration_s: float) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

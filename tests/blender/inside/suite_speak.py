@@ -6,12 +6,9 @@ import bpy
 import numpy as np
 import pytest
 from harness import SAMPLE, ask, curves_of, sampled, shapes, shown, strip_of
+from mathutils import Vector
 
 ARKIT = 52
-
-
-def expected(track, name):
-    return track.channel(name)
 
 
 def test_default_head_has_the_52_shapes_and_moves_like_the_library_says(head):
@@ -20,6 +17,7 @@ def test_default_head_has_the_52_shapes_and_moves_like_the_library_says(head):
     library = DefaultHead.load()
     blocks = head.data.shape_keys.key_blocks
     assert [block.name for block in blocks] == ["Basis", *library.names]
+    assert [block.value for block in blocks[1:]] == [0.0] * ARKIT
     assert len(head.data.vertices) == len(library.vertices)
     assert all(polygon.use_smooth for polygon in head.data.polygons)
     assert [slot.material.name.removeprefix("TalkCLIP Head ") for slot in head.material_slots] == [
@@ -45,8 +43,7 @@ def test_keys_equal_the_track(head, scene):
     from talkclip.timeline import PromptTimeline
 
     timeline = PromptTimeline.single(head.talkclip.prompt, 86_400.0, 0.8)
-    timeline_uid = head.talkclip.segments[0].uid
-    assert timeline_uid
+    assert head.talkclip.segments[0].uid
     track = ask(timeline=timeline, text="some words", seed=7).track
     strip = strip_of(head.data.shape_keys)
     curves = curves_of(strip)
@@ -65,7 +62,7 @@ def test_keys_equal_the_track(head, scene):
 
 
 def test_head_turns_as_the_track_says(head):
-    """Independent of the add-on's own conversion: a point on the nose, seen from outside, must go where yaw, pitch and roll send it."""
+    """Independent of the add-on's own conversion: where the nose and the left ear point, seen from outside."""
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     track = ask().track
     rig = head.parent
@@ -75,19 +72,13 @@ def test_head_turns_as_the_track_says(head):
             shown(rig, 1 + k).pose.bones["head"].matrix.to_3x3()
             @ rig.data.bones["head"].matrix_local.to_3x3().inverted()
         )
-        forward, left, up = (matrix @ v for v in _blender_vectors())
+        forward, left = (matrix @ v for v in (Vector((0, -1, 0)), Vector((1, 0, 0))))
         cos, sin = np.cos, np.sin
         # yaw turns to the character's left (+X), pitch looks down (-Z): facing -Y in Blender.
         np.testing.assert_allclose(forward, [sin(yaw) * cos(pitch), -cos(yaw) * cos(pitch), -sin(pitch)], atol=1e-4)
         # roll tips the top towards the right shoulder: the left ear goes up.
         assert left.z == pytest.approx(sin(roll) * cos(pitch), abs=1e-4)
         assert np.linalg.det(np.array(matrix)) == pytest.approx(1.0, abs=1e-4)
-
-
-def _blender_vectors():
-    from mathutils import Vector
-
-    return Vector((0, -1, 0)), Vector((1, 0, 0)), Vector((0, 0, 1))
 
 
 def test_ntsc_rate_and_strip_of_the_sequencer_with_trimmed_start(head, scene):
@@ -133,7 +124,7 @@ def user_action(keys, name, values):
 
 def all_keys(action):
     return [
-        (curve.data_path, [tuple(point.co) + (point.interpolation,) for point in curve.keyframe_points])
+        (curve.data_path, [(*point.co, point.interpolation) for point in curve.keyframe_points])
         for layer in action.layers for strip in layer.strips for bag in strip.channelbags for curve in bag.fcurves
     ]  # fmt: skip
 
@@ -199,7 +190,8 @@ def test_other_spellings_and_halves(scene):
     scene.collection.objects.link(body)
     bpy.context.view_layer.objects.active = body
     names = {"jawOpen": ["!ex-jawOpen"], "eyeBlinkLeft": ["eyeBlink_L"], "eyeBlinkRight": ["eyeBlink_R"],
-             "mouthSmileLeft": ["MouthSmileLeft"], "mouthSmileRight": ["MouthSmileRight"], "mouthPucker": ["Mouth Pucker"],
+             "mouthSmileLeft": ["MouthSmileLeft"], "mouthSmileRight": ["MouthSmileRight"],
+             "mouthPucker": ["Mouth Pucker"],
              "browInnerUp": ["browInnerUp_L", "browInnerUp_R"], "mouthClose": ["mouth_close"],
              "noseSneerLeft": ["noseSneer.L"], "mouthFunnel": ['odd"name\\.mouthFunnel']}  # fmt: skip
     body.shape_key_add(name="Basis")
