@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -40,6 +41,18 @@ class Guess:
     emotions: np.ndarray
     intensity: float
     levels: dict[int, float]
+
+
+class GuessModel(Protocol):
+    """What reads the text that the rules leave over."""
+
+    def guess(self, text: str) -> Guess:
+        """-> what the text feels like."""
+        ...
+
+    def can_read(self, words: list[str]) -> bool:
+        """Whether these words mean anything to the model."""
+        ...
 
 
 class EmotionModel:

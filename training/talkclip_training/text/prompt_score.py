@@ -1,0 +1,199 @@
+"""Scores poses against expected directions of frozen prompts, for the shipped reader and for what it is made of.
+
+    python -m talkclip_training.text.prompt_score tests/engine/text/heldout_prompts.jsonl [--failures]
+
+Rows: the shipped reader; without any lexicon of feeling, at run time and in training; the emotion model alone, without
+rules; and TF-IDF over characters in the place of the text encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from talkclip.coefficients import ARKIT52
+from talkclip.engine.text import lexicon
+from talkclip.engine.text.emotion_model import EmotionModel, Guess, frame_text
+from talkclip.engine.text.encoder import MiniLMEncoder
+from talkclip.engine.text.lexicon import EMOTIONS, PhraseTable
+from talkclip.engine.text.pose import expression_pose
+from talkclip.engine.text.understand import PromptReading, understand
+from talkclip_rigs.facs import AuMove
+
+SEEN, STRONG, ABSENT = 0.12, 0.5, 0.08
+
+Pose = Mapping[str, float]
+
+
+def load_prompts(path: Path) -> list[dict[str, Any]]:
+    """The frozen items."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def score(items: list[dict[str, Any]], pose_of: Callable[[str], np.ndarray]) -> tuple[dict[str, float], list[str]]:
+    """-> share of right items per group (and "all"), and what went wrong."""
+    right: dict[str, list[bool]] = collections.defaultdict(list)
+    wrong: list[str] = []
+    for item in items:
+        pose = _named(pose_of(item["prompt"]))
+        faults = _pair_faults(pose, _named(pose_of(item["weaker"]))) if "weaker" in item else _faults(item, pose)
+        right[item["group"]].append(not faults)
+        if faults:
+            shown = {k: round(v, 2) for k, v in pose.items() if v >= 0.1}
+            wrong.append(f"{item['id']} '{item['prompt']}': {'; '.join(faults)} in {shown}")
+    shares = {group: round(float(np.mean(hits)), 3) for group, hits in right.items()}
+    shares["all"] = round(float(np.mean([hit for hits in right.values() for hit in hits])), 3)
+    return shares, wrong
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("prompts", type=Path)
+    parser.add_argument("--failures", action="store_true", help="list what the shipped reader gets wrong")
+    options = parser.parse_args()
+    items = load_prompts(options.prompts)
+    encoder = MiniLMEncoder.load()
+    shipped = EmotionModel.load(encoder)
+    table = {}
+    table["shipped"], wrong = score(items, lambda text: expression_pose(understand(text, shipped)))
+    with mock.patch.object(lexicon, "feeling_words", lambda: PhraseTable([])):
+        bare = _without_words(encoder)
+        table["no lexicon of feeling"], _ = score(items, lambda text: expression_pose(understand(text, bare)))
+        characters = TfidfModel(words=False)
+        table["no lexicon, TF-IDF for MiniLM"], _ = score(
+            items, lambda text: expression_pose(understand(text, characters))
+        )
+    table["emotion model alone"], _ = score(items, lambda text: expression_pose(_reading(text, shipped.guess(text))))
+    rows = TfidfModel(words=True)
+    table["TF-IDF for MiniLM"], _ = score(items, lambda text: expression_pose(understand(text, rows)))
+    print(json.dumps(table, indent=1))
+    if options.failures:
+        print("\n".join(wrong))
+
+
+class TfidfModel:
+    """The baseline: the same training over character n-grams, in the place of encoder and emotion model."""
+
+    def __init__(self, words: bool) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import Ridge
+
+        from talkclip_training.text.corpus import read_all
+        from talkclip_training.text.train_emotion import RIDGE, fit_emotion
+
+        rows = [row for row in read_all() if words or row.source != "words"]
+        self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
+        features = self._vectorizer.fit_transform([row.text for row in rows])
+        self._emotion = fit_emotion(rows, features)
+        self._intensity = Ridge(RIDGE).fit(features, [row.intensity for row in rows])
+
+    def guess(self, text: str) -> Guess:
+        """See `EmotionModel.guess`."""
+        features = self._vectorizer.transform([text])
+        intensity = float(np.clip(self._intensity.predict(features)[0], 0, 1))
+        return Guess(self._emotion.predict_proba(features)[0], intensity, {})
+
+    def can_read(self, words: list[str]) -> bool:
+        """It reads anything."""
+        return bool(words)
+
+
+def _without_words(encoder: MiniLMEncoder) -> EmotionModel:
+    from talkclip_training.text.corpus import read_all
+    from talkclip_training.text.train_emotion import fit
+
+    rows = [row for row in read_all() if row.source != "words"]
+    arrays = fit(rows, encoder.encode([frame_text(row.text) for row in rows]))
+    return EmotionModel(
+        arrays | {"encoder_id": np.array(encoder.id), "encoder_hash": np.array(encoder.weight_hash)}, encoder
+    )
+
+
+def _reading(text: str, guess: Guess) -> PromptReading:
+    emotions = dict(zip(EMOTIONS, guess.emotions.tolist(), strict=True))
+    implied = tuple(AuMove(au, level) for au, level in guess.levels.items() if level >= SEEN)
+    return PromptReading(text, (), emotions, guess.intensity, (), implied, (), (), {}, ())
+
+
+def _named(values: np.ndarray) -> dict[str, float]:
+    return dict(zip(ARKIT52, values.tolist(), strict=True))
+
+
+def _mean(pose: Pose, root: str) -> float:
+    if root in pose:
+        return pose[root]
+    return (pose[root + "Left"] + pose[root + "Right"]) / 2
+
+
+def _spread(pose: Pose, root: str) -> float:
+    return abs(pose[root + "Left"] - pose[root + "Right"])
+
+
+def _pair_faults(strong: Pose, weak: Pose) -> list[str]:
+    a, b = (float(np.linalg.norm(list(p.values()))) for p in (strong, weak))
+    return [] if b < 0.9 * a and b > 0.05 else [f"{b:.2f} is not clearly weaker than {a:.2f}"]
+
+
+def _faults(item: dict[str, Any], pose: Pose) -> list[str]:
+    faults = [] if "look" not in item or LOOKS[item["look"]](pose) else [f"does not look {item['look']}"]
+    for key, wanted in item.get("expect", {}).items():
+        if key == "any":
+            ok = any(_mean(pose, root) >= SEEN for root in wanted)
+        elif key == "asym":
+            ok = any(_spread(pose, root) >= SEEN for root in wanted)
+        elif isinstance(wanted, list):
+            ok = wanted[0] <= _mean(pose, key) <= wanted[1]
+        elif wanted == "<half":
+            other = key.replace("Left", "Right") if "Left" in key else key.replace("Right", "Left")
+            ok = pose[key] <= 0.5 * pose[other]
+        else:
+            value = _mean(pose, key)
+            ok = {"+": value >= SEEN, "++": value >= STRONG, "0": value <= ABSENT}[wanted]
+        if not ok:
+            faults.append(f"{key} not {wanted}")
+    return faults
+
+
+LOOKS: dict[str, Callable[[Pose], bool]] = {
+    "angry": lambda p: (
+        _mean(p, "browDown") >= SEEN
+        and _mean(p, "mouthSmile") <= SEEN
+        and max(_mean(p, k) for k in ("eyeSquint", "mouthPress", "noseSneer")) >= SEEN
+    ),
+    "happy": lambda p: (
+        _mean(p, "mouthSmile") >= 0.2 and _mean(p, "mouthFrown") <= ABSENT and _mean(p, "browDown") <= 0.15
+    ),
+    "sad": lambda p: (
+        max(p["browInnerUp"], _mean(p, "mouthFrown")) >= 0.15
+        and _mean(p, "mouthSmile") <= SEEN
+        and _mean(p, "noseSneer") <= 0.3
+        and _mean(p, "eyeWide") <= 0.3
+    ),
+    "fear": lambda p: (
+        max(_mean(p, "eyeWide"), _mean(p, "mouthStretch")) >= SEEN
+        and p["browInnerUp"] >= SEEN
+        and _mean(p, "mouthSmile") <= 0.25
+    ),
+    "surprised": lambda p: (
+        max(_mean(p, "browOuterUp"), _mean(p, "eyeWide")) >= 0.2
+        and _mean(p, "browDown") <= 0.15
+        and _mean(p, "mouthFrown") <= 0.15
+    ),
+    "disgusted": lambda p: (
+        max(_mean(p, "noseSneer"), _mean(p, "mouthUpperUp")) >= 0.2 and _mean(p, "mouthSmile") <= SEEN
+    ),
+    "contempt": lambda p: max(_spread(p, k) for k in ("mouthSmile", "mouthDimple", "mouthUpperUp")) >= SEEN,
+    "neutral": lambda p: max(p.values()) <= 0.2,
+}
+
+
+if __name__ == "__main__":
+    main()
