@@ -37,6 +37,7 @@ def build(wheel_folder: Path, out: Path) -> None:
     regions = find_regions(base)
     base = mend(base, regions)
     skin = build_skin(base, regions)
+    upper_lid = {side: skin.source[regions.lid_edge(base.vertices, side)[0]] for side in SIDES}
     pieces = [
         skin.piece,
         *(build_eye(base, side) for side in SIDES),
@@ -44,7 +45,7 @@ def build(wheel_folder: Path, out: Path) -> None:
         build_teeth(base, LOWER),
         build_tongue(base),
         *(build_brow(skin, side) for side in SIDES),
-        *(build_lashes(skin, skin.source[regions.lid_edge(base.vertices, side)[0]], eye_center(base, side), side) for side in SIDES),
+        *(build_lashes(skin, upper_lid[side], eye_center(base, side), side) for side in SIDES),
         build_hair(skin),
     ]
     eye_centers = np.stack([eye_center(base, side) for side in SIDES])

@@ -24,7 +24,7 @@ def build_brow(skin: Skin, side: int) -> Piece:
     )
     knots, heights = np.array(SPINE).T
     spine = np.polynomial.Polynomial.fit(knots, heights, 3)
-    width = HALF_WIDTH_M * smoothstep(-0.35, 0.16, along) * (1 - 0.78 * smoothstep(0.35, 1.0, along))
+    width = HALF_WIDTH_M * smoothstep(-0.07, 0.17, along) * (1 - 0.78 * smoothstep(0.35, 1.0, along))
     slope = spine.deriv()(along) / (OUTER_X_M - INNER_X_M)
     length = np.sqrt(1 + slope**2)
     x = INNER_X_M + (OUTER_X_M - INNER_X_M) * along - across * width * slope / length

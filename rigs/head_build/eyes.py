@@ -14,8 +14,8 @@ RADIUS_M = 0.0150
 PUPIL_DEG = 8.6
 IRIS_DEG = 21.6
 RINGS_DEG = (
-    1.5, 5.0, PUPIL_DEG, PUPIL_DEG + 0.5, 11.0, 14.0, 17.0, 19.6, IRIS_DEG, IRIS_DEG + 0.8, 27.0, 34.0, 42.0, 52.0, 64.0,
-    78.0, 95.0, 115.0,
+    1.5, 5.0, PUPIL_DEG, PUPIL_DEG + 0.5, 11.0, 14.0, 17.0, 19.6, IRIS_DEG, IRIS_DEG + 0.8, 27.0, 34.0, 42.0, 52.0,
+    64.0, 78.0, 95.0, 115.0,
 )  # fmt: skip
 PUPIL_RGB = (14.0, 11.0, 12.0)
 IRIS_INNER_RGB = np.array([150.0, 118.0, 74.0])
@@ -24,7 +24,9 @@ LIMBUS_RGB = np.array([30.0, 40.0, 48.0])
 WHITE_RGB = np.array([240.0, 236.0, 231.0])
 CORNER_RGB = np.array([220.0, 178.0, 168.0])
 # How far the eye turns at 1.0, (pitch down, yaw to the character's left) in degrees for the left eye.
-LOOKS_DEG = {"eyeLookUp": (-18.0, 0.0), "eyeLookDown": (22.0, 0.0), "eyeLookIn": (0.0, -25.0), "eyeLookOut": (0.0, 25.0)}
+LOOKS_DEG = {
+    "eyeLookUp": (-18.0, 0.0), "eyeLookDown": (22.0, 0.0), "eyeLookIn": (0.0, -25.0), "eyeLookOut": (0.0, 25.0),
+}  # fmt: skip
 
 
 def eye_center(base: BaseMesh, side: int) -> Points:
@@ -47,9 +49,8 @@ def build_eye(base: BaseMesh, side: int) -> Piece:
     first = np.arange(SEGMENTS)
     cap = np.stack([np.full(SEGMENTS, tip), first, np.roll(first, -1), np.roll(first, -1)], axis=1)
     quads = grid_faces(len(RINGS_DEG), SEGMENTS, closed=True)[:, ::-1]
-    ring_of_quad = np.repeat(np.arange(len(RINGS_DEG) - 1), SEGMENTS)
-    ring_deg = np.array(RINGS_DEG)
-    kind = np.where(ring_deg[ring_of_quad] < PUPIL_DEG, "pupil", np.where(ring_deg[ring_of_quad] < IRIS_DEG, "iris", "eye_white"))
+    starts_deg = np.repeat(RINGS_DEG[:-1], SEGMENTS)
+    kind = np.select([starts_deg < PUPIL_DEG, starts_deg < IRIS_DEG], ["pupil", "iris"], "eye_white")
     uv = 0.5 + 0.5 * ball[:, :2] / RADIUS_M
     faces = np.concatenate([cap, quads])
     return Piece(

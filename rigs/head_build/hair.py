@@ -16,8 +16,8 @@ HAIRLINE = np.array([
     (162, 0.6800), (180, 0.6780),
 ])  # fmt: skip
 """(degrees from the front around the vertical axis at AXIS_Z_M, height in metres)."""
-SIDE_M, TOP_M = 0.0045, 0.0120
-FADE_M = 0.016
+SIDE_M, TOP_M = 0.0032, 0.0095
+FADE_M = 0.024
 HAIR_RGB = np.array([70.0, 50.0, 39.0])
 
 
@@ -40,7 +40,8 @@ def build_hair(skin: Skin) -> Piece:
     normals = vertex_normals(scalp, faces)
     thick = _thickness(scalp, over)
     skin_rgb = mix @ piece.colors[used]
-    uv = np.stack([np.arctan2(scalp[:, 0], AXIS_Z_M - scalp[:, 2]) / (2 * np.pi) + 0.5, (scalp[:, 1] - 0.65) / 0.22], axis=1)
+    around = np.arctan2(scalp[:, 0], AXIS_Z_M - scalp[:, 2]) / (2 * np.pi) + 0.5
+    uv = np.stack([around, (scalp[:, 1] - 0.65) / 0.22], axis=1)
     return Piece(
         name="hair",
         vertices=scalp + normals * thick[:, None],
@@ -69,7 +70,7 @@ def _thickness(scalp: Points, over: Points) -> Points:
     """Close at the sides and nape, fuller on top and in front; tufted, so that light catches it."""
     top = smoothstep(0.785, 0.825, scalp[:, 1])
     front = smoothstep(0.02, 0.09, scalp[:, 2]) * top
-    full = SIDE_M + (TOP_M - SIDE_M) * top + 0.004 * front
+    full = SIDE_M + (TOP_M - SIDE_M) * top + 0.003 * front
     tuft = 1 + 0.10 * _strands(scalp)
     return 0.00025 + full * smoothstep(0.001, FADE_M, over) * tuft
 
@@ -83,7 +84,7 @@ def _strands(scalp: Points) -> Points:
 
 
 def _paint(scalp: Points, over: Points, skin_rgb: Points) -> Points:
-    cover = smoothstep(0.0005, 0.013, over)[:, None]
+    cover = smoothstep(0.0005, 0.020, over)[:, None]
     hair = HAIR_RGB * (1 + 0.16 * _strands(scalp))[:, None]
     return skin_rgb * (1 - cover) + hair * cover
 
@@ -101,7 +102,7 @@ def _subdivide(faces: Indices, mix: Points) -> tuple[Indices, Points]:
 
 
 def _round_off(points: Points, faces: Indices, rounds: int = 12) -> Points:
-    """Smooth the linear subdivision, alternately shrinking and swelling (Taubin 1995) so that the head keeps its size."""
+    """Smooth the linear subdivision, alternately shrinking and swelling (Taubin 1995): the head keeps its size."""
     pairs = np.unique(np.sort(edges(faces), axis=1), axis=0)
     count = np.bincount(pairs.ravel(), minlength=len(points))[:, None]
     rim = np.zeros(len(points), dtype=bool)

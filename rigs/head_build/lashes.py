@@ -16,7 +16,8 @@ LASH_RGB = np.array([34.0, 24.0, 22.0])
 
 def build_lashes(skin: Skin, margin: Indices, center: Points, side: int) -> Piece:
     """Upper lashes of one eye; `margin` is the lid's edge (skin vertices), `center` the eyeball's."""
-    rest = _points(skin.piece.vertices[margin], skin.piece.vertices[margin], center)
+    lid = skin.piece.vertices[margin]
+    rest = _points(lid, lid, center)
     row = np.arange(COLUMNS)
     top, tip, bottom = row, row + COLUMNS, row + 2 * COLUMNS
 
@@ -28,7 +29,7 @@ def build_lashes(skin: Skin, margin: Indices, center: Points, side: int) -> Piec
     deltas = {}
     for shape, delta in skin.piece.deltas.items():
         if np.abs(delta[margin]).max() > 1e-5:
-            deltas[shape] = _points(skin.piece.vertices[margin] + delta[margin], skin.piece.vertices[margin], center) - rest
+            deltas[shape] = _points(lid + delta[margin], lid, center) - rest
     along = np.tile(np.linspace(0, 1, COLUMNS), 3)
     uv = np.stack([along, np.repeat([1.0, 0.5, 0.0], COLUMNS)], axis=1)
     return Piece(

@@ -85,9 +85,10 @@ def _keep_eyes_local(base: BaseMesh) -> BaseMesh:
 
 def _part_lips_for_tongue(base: BaseMesh) -> BaseMesh:
     """`tongueOut` alone would push the tongue through shut lips."""
-    lips = {name: base.deltas[f"{name}Left"] + base.deltas[f"{name}Right"] for name in ("mouthLowerDown", "mouthUpperUp")}
-    out = base.deltas["tongueOut"] + 0.8 * lips["mouthLowerDown"] + 0.35 * lips["mouthUpperUp"]
-    return replace(base, deltas=base.deltas | {"tongueOut": out})
+    shapes = base.deltas
+    lower = shapes["mouthLowerDownLeft"] + shapes["mouthLowerDownRight"]
+    upper = shapes["mouthUpperUpLeft"] + shapes["mouthUpperUpRight"]
+    return replace(base, deltas=shapes | {"tongueOut": shapes["tongueOut"] + 0.8 * lower + 0.35 * upper})
 
 
 def _open_eyes(base: BaseMesh) -> BaseMesh:

@@ -18,7 +18,7 @@ def edges(faces: Indices) -> Indices:
 def boundary_edges(faces: Indices) -> Indices:
     """(E, 2) directed edges that only one face uses."""
     pairs = edges(faces)
-    key, inverse, count = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True, return_counts=True)
+    _, inverse, count = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True, return_counts=True)
     return pairs[count[inverse.ravel()] == 1]
 
 
@@ -108,7 +108,7 @@ def project_front(points_xy: Points, vertices: Points, faces: Indices) -> tuple[
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False) -> Indices:
-    """Quads of a grid whose vertex (row, column) is row * columns + column; `closed` joins the last column to the first."""
+    """Quads of a grid whose vertex (row, column) is row * columns + column; `closed` joins last and first column."""
     row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     right = (column + 1) % columns
     quad = [row * columns + column, row * columns + right, (row + 1) * columns + right, (row + 1) * columns + column]

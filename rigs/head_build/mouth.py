@@ -123,6 +123,17 @@ def _curve(arch: Arch, samples: int = 2001) -> tuple[Points, Points]:
     return np.concatenate([[0], np.cumsum(step)]), points
 
 
+def _on_curve(length: Points, points: Points, at: float) -> tuple[Points, Points]:
+    """(x, z) of a place along the arch, and the unit tangent there, leading away from the middle."""
+
+    def place(where: float) -> Points:
+        mirrored = np.array([np.sign(where) or 1.0, 1.0])
+        return mirrored * [np.interp(abs(where), length, points[:, axis]) for axis in (0, 1)]
+
+    step = place(at + 1e-4) - place(at - 1e-4)
+    return place(at), step / np.linalg.norm(step)
+
+
 def _placed(arch: Arch) -> tuple[list[Points], list[Points], list[tuple[float, float, float]]]:
     """Crown centres, (3, 3) frames (rows: across, up, outward) and sizes of the 14 teeth."""
     length, points = _curve(arch)
@@ -130,13 +141,10 @@ def _placed(arch: Arch) -> tuple[list[Points], list[Points], list[tuple[float, f
     centers, frames, sizes = [], [], []
     for side in (1.0, -1.0):
         for middle, width, height, thick in zip(at, arch.widths, arch.heights, arch.thickness, strict=True):
-            x, z = (float(np.interp(middle, length, points[:, axis])) for axis in (0, 1))
-            ahead, behind = (
-                np.array([np.interp(middle + d, length, points[:, axis]) for axis in (0, 1)]) for d in (1e-4, -1e-4)
-            )
-            across = (ahead - behind) / np.linalg.norm(ahead - behind)
+            (x, z), across = _on_curve(length, points, middle)
             outward = np.array([-across[1], 0, across[0]])
-            centers.append(np.array([x, arch.edge_y + arch.up * height / 2, z]) * [side, 1, 1] - 0.5 * thick * outward * [side, 1, 1])
+            front = np.array([x, arch.edge_y + arch.up * height / 2, z])
+            centers.append((front - 0.5 * thick * outward) * [side, 1, 1])
             frames.append(np.array([[side * across[0], 0, across[1]], [0, 1, 0], outward * [side, 1, 1]]))
             if side < 0:
                 frames[-1][0] *= -1
@@ -145,7 +153,7 @@ def _placed(arch: Arch) -> tuple[list[Points], list[Points], list[tuple[float, f
 
 
 def _crown(width: float, height: float, thick: float, up: float) -> tuple[Points, Points]:
-    """A rounded block, thinner at the biting edge: (n, 3) in across, up, outward; (n,) 1 at the edge to 0 at the neck."""
+    """A rounded block, thinner at the biting edge: (n, 3) across, up, outward; (n,) 1 at the edge to 0 at the neck."""
 
     def boxy(x: Points, power: float) -> Points:
         return np.sign(x) * np.abs(x) ** power
@@ -156,8 +164,8 @@ def _crown(width: float, height: float, thick: float, up: float) -> tuple[Points
     toward_root = (boxy(np.sin(r), 0.7) + 1) / 2
     narrow = 0.90 + 0.10 * np.sin(np.pi * np.clip(toward_root * 0.9 + 0.1, 0, 1))
     thin = (0.45 + 0.55 * toward_root) if thick < 0.007 else np.ones_like(r)
-    across = 0.495 * width * narrow * boxy(np.cos(r), 0.32) * boxy(np.cos(t), 0.55)
-    outward = 0.5 * thick * boxy(np.cos(r), 0.32) * boxy(np.sin(t), 0.55)
+    across = 0.495 * width * narrow * boxy(np.cos(r), 0.16) * boxy(np.cos(t), 0.50)
+    outward = 0.5 * thick * boxy(np.cos(r), 0.28) * boxy(np.sin(t), 0.50)
     outward = outward * thin + 0.18 * thick * (thin - 1)
     vertical = up * height * (toward_root - 0.5)
     return np.stack([across, vertical, outward], axis=1), np.clip(1.25 - toward_root * 1.15, 0, 1)
@@ -171,10 +179,7 @@ def _gum(arch: Arch) -> Points:
     rows = []
     for place in np.linspace(-reach, reach, GUM_COLUMNS):
         side, along = (1.0 if place >= 0 else -1.0), abs(place)
-        x, z = (float(np.interp(along, length, points[:, axis])) for axis in (0, 1))
-        ahead = np.array([np.interp(along + 1e-4, length, points[:, axis]) for axis in (0, 1)])
-        behind = np.array([np.interp(along - 1e-4, length, points[:, axis]) for axis in (0, 1)]) if along > 1e-4 else ahead * [-1, 1]
-        across = (ahead - behind) / np.linalg.norm(ahead - behind)
+        (x, z), across = _on_curve(length, points, along)
         outward = np.array([-across[1] * side, 0, across[0]])
         tooth = min(int(np.searchsorted(borders, along, side="right")) - 1, len(arch.widths) - 1)
         inside = np.clip((along - borders[tooth]) / arch.widths[tooth], 0, 1)
@@ -185,9 +190,8 @@ def _gum(arch: Arch) -> Points:
         turn = np.arange(GUM_ROWS) * 2 * np.pi / GUM_ROWS + np.pi / 2
         half_height, half_thick = 0.0052 if arch.up > 0 else 0.0032, thick * 0.5 + 0.0004
         middle = np.array([x * side, low + arch.up * half_height, z]) - outward * thick * 0.5
-        rows.append(
-            middle + np.outer(np.cos(turn) * half_thick, outward) + np.outer(-np.sin(turn) * half_height * arch.up, [0, 1, 0])
-        )
+        thickness = np.outer(np.cos(turn) * half_thick, outward)
+        rows.append(middle + thickness - np.outer(np.sin(turn) * half_height * arch.up, [0, 1, 0]))
     return np.concatenate(rows)
 
 

@@ -43,7 +43,11 @@ class Piece:
 
 
 def write_head(
-    pieces: list[Piece], names: tuple[str, ...], eye_centers: NDArray[np.float64], origin: NDArray[np.float64], path: Path
+    pieces: list[Piece],
+    names: tuple[str, ...],
+    eye_centers: NDArray[np.float64],
+    origin: NDArray[np.float64],
+    path: Path,
 ) -> None:
     """Join the pieces with `origin` moved to (0, 0, 0) and write the packaged file.
 

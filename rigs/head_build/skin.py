@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +98,7 @@ def _paint(base: BaseMesh, regions: Regions) -> Points:
 
 
 def _clip(base: BaseMesh, faces: Indices, face_uv: Indices, material: NDArray[np.str_], colors: Points) -> Skin:
-    """Slide the vertices below the neck plane onto it, round the edge off and close it: a tidy stand, not a torn sheet."""
+    """Slide the vertices below the neck plane onto it, round the edge off and close it."""
     height = (base.vertices - NECK_POINT_M) @ NECK_UP
     faces, face_uv = _cut_corners(faces, face_uv, height)
     used, local = np.unique(faces, return_inverse=True)
@@ -160,7 +161,7 @@ def _close_neck(piece: Piece) -> Piece:
         [*(middle + (edge - middle) * s + NECK_UP * d for s, d in steps), [middle + NECK_UP * -0.0042]]
     )
     ring = [loop, *(first + count * k + np.arange(count) for k in range(len(steps)))]
-    quads = [np.stack([np.roll(a, -1), a, b, np.roll(b, -1)], axis=1) for a, b in zip(ring, ring[1:], strict=False)]
+    quads = [np.stack([np.roll(a, -1), a, b, np.roll(b, -1)], axis=1) for a, b in itertools.pairwise(ring)]
     tip = np.full(count, first + count * len(steps))
     cap = np.stack([np.roll(ring[-1], -1), ring[-1], tip, tip], axis=1)
     faces = np.concatenate([*quads, cap])

