@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack
-from talkclip.engine import flame_solver
-from talkclip.engine.flame_landmarks import EMBEDDING_NAME, embedded_landmarks
-from talkclip.engine.flame_solver import load_flame_map, solve_flame_map
+from talkclip.engine import flame_fit
+from talkclip.engine.flame_embedding import EMBEDDING_NAME, embedded_landmarks
+from talkclip.engine.flame_fit import solve_flame_map
+from talkclip.engine.flame_solver import load_flame_map
 from talkclip.errors import InputError
 from talkclip_rigs.flame import JAW, LEFT_EYE, FlameMap, FlameModel, flame_channels
 from talkclip_rigs.flame_file import load_flame_model
@@ -405,7 +406,7 @@ def counted(flame_map: FlameMap, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(len(arguments))
         return flame_map
 
-    monkeypatch.setattr(flame_solver, "solve_flame_map", solve)
+    monkeypatch.setattr(flame_fit, "solve_flame_map", solve)
     return calls
 
 

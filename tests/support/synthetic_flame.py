@@ -20,6 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from talkclip.coefficients import ARKIT52
+from talkclip.engine.flame_embedding import IBUG51
 from talkclip_rigs.head import DefaultHead
 from talkclip_rigs.rotations import matrix_from_axis_angle
 
@@ -72,8 +73,6 @@ class SyntheticFlame:
 
     def write_landmarks(self, path: Path, omit: tuple[str, ...] = ()) -> Path:
         """As FLAME's static embedding: 51 landmarks as a triangle and three weights."""
-        from talkclip.engine.flame_landmarks import IBUG51
-
         triangles = self.arrays["f"]
         faces, weights = np.zeros(51, np.int64), np.zeros((51, 3))
         weights[:, 0] = 1
