@@ -34,10 +34,10 @@ _PUPIL_SHARE = 0.40
 _BROW_ROW, _HAIR_ROW, _IRIS_ROW = range(3)
 
 
-@inline
+@jit
 def _noise(volume, x, y, z):
     """Trilinear look-up in a tiling (S, S, S, 4) volume: gradient x y z and height."""
-    size = volume.shape[0]
+    size = volume.shape[0] 
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
     tx, ty, tz = x - fx, y - fy, z - fz
     x0, y0, z0 = int(fx) % size, int(fy) % size, int(fz) % size

@@ -83,7 +83,7 @@ class RenderMesh:
         kinds = np.array([_KIND_OF_MATERIAL.get(m.name, SKIN) for m in head.materials], np.uint8)
         kind = kinds[head.face_material[source]]
         self.kind = np.concatenate([kind, kind[second]])
-        self.two_sided = np.isin(self.kind, (LASHES, BROWS, HAIR))
+        self.two_sided = np.isin(self.kind, (LASHES, BROWS))
         self._set_eyes()
         self.rest = self._eyes_round(weights @ head.vertices)
         self.paint = np.concatenate([self.rest, self._painted(), self._presence()[:, None]], 1).astype(np.float32)

@@ -8,12 +8,15 @@ highlight of the cornea follow the point's rest position on the eyeball.
 
 from __future__ import annotations
 
+import inspect
 import math
+import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from talkclip.engine.render import materials
+from talkclip.engine.render import folds, kinds, lights, materials, raster
 from talkclip.engine.render.kinds import BROWS, EYE, HAIR, LASHES, SKIN
 from talkclip.engine.render.lights import (
     ER,
@@ -118,37 +121,6 @@ def gather_fragments(ids, screen, triangles, kinds, pixel, triangle, cover):
     return n
 
 
-@jit
-def shade(n_fragments, pixel, triangle, covers, screen, surface, studio, key, layers):
-    """Shade the fragments of `gather_fragments` and add them to the layers."""
-    width = layers.skin_cover.shape[1]
-    p = np.zeros(N_FIELDS)
-    for fragment in range(n_fragments):
-        py, px = pixel[fragment] // width, pixel[fragment] % width
-        t = triangle[fragment]
-        kind = surface.kinds[t]
-        cover = covers[fragment] * _interpolate(p, t, px, py, screen, surface)
-        away = _look(p, kind, studio.eye_distance)
-        if kind == SKIN:
-            materials.skin(p, studio.volume, surface.folds)
-        elif kind in (BROWS, HAIR):
-            materials.hair(p, kind, studio.volume, surface.palette)
-        elif kind == EYE:
-            side = surface.side[surface.triangles[t, 0]]
-            materials.eye(
-                p, surface.eye_centers[side], surface.eye_axes[side], side, studio.volume, surface.palette
-            )  # fmt: skip
-        else:
-            materials.mouth_or_lash(p, kind, studio.volume)
-        light_point(p, kind, studio.lamps, studio.sky, studio.ground, key)
-        if kind == EYE:
-            reflect_softbox(p, studio.lamps, key)
-        _deposit(p, kind in (SKIN, BROWS, HAIR), cover, px, py, layers)
-        known = layers.distance[py, px]
-        # A pixel at an outline holds two distances: give it one of its own, so that neither side's light spreads in.
-        layers.distance[py, px] = away if known == 0.0 or abs(known - away) < NEAR_M else -1.0 - pixel[fragment]
-
-
 @inline
 def _interpolate(p, t, px, py, screen, surface):
     """Fill X .. SHARE at the middle of a pixel -> presence."""
@@ -187,6 +159,51 @@ def _deposit(p, is_skin, cover, px, py, layers):
     if is_skin:
         layers.skin_cover[py, px] += cover
     layers.direct[py, px, 3] += cover
+
+
+def _compiled_shade(stamp: int) -> Callable[..., None]:
+    """The kernel, with `stamp` among the things numba's cache knows it by.
+
+    The cache notices a changed file only for the function's own file; this one calls into four others.
+    """
+
+    @jit
+    def shade(n_fragments, pixel, triangle, covers, screen, surface, studio, key, layers):
+        if stamp < 0:
+            return
+        width = layers.skin_cover.shape[1]
+        p = np.zeros(N_FIELDS)
+        for fragment in range(n_fragments):
+            py, px = pixel[fragment] // width, pixel[fragment] % width
+            t = triangle[fragment]
+            kind = surface.kinds[t]
+            cover = covers[fragment] * _interpolate(p, t, px, py, screen, surface)
+            away = _look(p, kind, studio.eye_distance)
+            if kind == SKIN:
+                materials.skin(p, studio.volume, surface.folds)
+            elif kind in (BROWS, HAIR):
+                materials.hair(p, kind, studio.volume, surface.palette)
+            elif kind == EYE:
+                side = surface.side[surface.triangles[t, 0]]
+                materials.eye(
+                    p, surface.eye_centers[side], surface.eye_axes[side], side, studio.volume, surface.palette
+                )  # fmt: skip
+            else:
+                materials.mouth_or_lash(p, kind, studio.volume)
+            light_point(p, kind, studio.lamps, studio.sky, studio.ground, key)
+            if kind == EYE:
+                reflect_softbox(p, studio.lamps, key)
+            _deposit(p, kind in (SKIN, BROWS, HAIR), cover, px, py, layers)
+            known = layers.distance[py, px]
+            # A pixel at an outline holds two distances: give it one of its own, so that neither side's light spreads in.
+            layers.distance[py, px] = away if known == 0.0 or abs(known - away) < NEAR_M else -1.0 - pixel[fragment]
+
+    return shade
+
+
+_SOURCES = (raster, kinds, lights, folds, materials)
+# Shade the fragments of `gather_fragments` and add them to the layers.
+shade = _compiled_shade(zlib.crc32("".join(inspect.getsource(module) for module in _SOURCES).encode()))
 
 
 @jit
