@@ -68,7 +68,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "text-emotion",
-            "d0456a7df9d9f3e9510dbf8385c13a145ee7326f69cb561787f388c0d87691ca",
+            "341e0d47fab70e61b65e7bbcb020639e98ec072a463d328d8417a7fddb0a133a",
             "text_emotion.npz",
         ),
     )
