@@ -46,7 +46,8 @@ class DiskCache:
         """The entry, or None (absent, or damaged and now removed)."""
         path = self._path(key)
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # The file is opened here: numpy leaves it open where the content is damaged.
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
                 entry = {name: data[name] for name in data.files}
             os.utime(path)  # used just now: the last to go
         except FileNotFoundError:

@@ -18,7 +18,9 @@ _WINDOW_S = 0.04
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 # Loudness is told relative to a reference that rises at once and falls slowly; it never looks ahead, so that streamed
 # and whole clips agree. It does not fall below the level of a whisper, so that noise is not blown up.
-_FALL_DB_PER_S, _LEAST_REFERENCE_DB, _RANGE_DB = 2.0, -45.0, 50.0
+_FALL_DB_PER_S, _LEAST_REFERENCE_DB, _RANGE_DB = 2.0, -35.0, 50.0
+# Power below which a band is empty: digital silence comes out as 0.
+_NOTHING = 1e-13
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,22 +42,32 @@ class AcousticFeatures:
 
 
 def extract_features(
-    clip: AudioClip, progress: ProgressCallback | None = None, cancel: CancelCheck | None = None
+    clip: AudioClip,
+    progress: ProgressCallback | None = None,
+    cancel: CancelCheck | None = None,
+    log_probs: np.ndarray | None = None,
 ) -> AcousticFeatures:
     """Features of a 16 kHz clip; silence gives zeros, not noise.
+
+    Args:
+        clip: 16 kHz mono.
+        progress: told the stage "features".
+        cancel: asked between windows.
+        log_probs: what `hama.posteriors` said of this clip, where it was asked already.
 
     Raises:
         Cancelled: `cancel` said so.
     """
-    log_probs, _ = hama.posteriors(clip, cancel)
+    if log_probs is None:
+        log_probs, _ = hama.posteriors(clip, cancel)
     report(progress, "features", 0.8, f"listening to {clip.name}")
     heard = np.sqrt(hama.class_posteriors(log_probs))
     for _ in range(2):
         heard = uniform_filter1d(heard, 3, axis=0, mode="nearest")
     power = _mel_power(clip, len(heard))
-    level_db = 10 * np.log10(power.sum(axis=1) + 1e-10)
+    level_db = 10 * np.log10(power.sum(axis=1) + _NOTHING)
     reference_db = _reference(level_db)
-    mel_db = 10 * np.log10(power + 1e-10) - reference_db[:, None] + 10 * np.log10(N_MELS)
+    mel_db = 10 * np.log10(power + _NOTHING) - reference_db[:, None] + 10 * np.log10(N_MELS)
     mel = np.clip(1 + mel_db / _RANGE_DB, 0, 1.4)
     loudness = np.clip(1 + (level_db - reference_db) / _RANGE_DB, 0, 1)
     report(progress, "features", 1.0, f"listened to {clip.name}")

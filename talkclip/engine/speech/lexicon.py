@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from talkclip.ipa import arpabet_sequence
 from talkclip.engine.speech.transcript import SpokenWord
+from talkclip.ipa import arpabet_sequence
 
 _VOWEL_LETTERS = frozenset("aeiouy")
 _LETTER_NAMES = {"a": "EY"}  # the dictionary's first "a" is the article

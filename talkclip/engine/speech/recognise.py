@@ -9,20 +9,21 @@ were tried and were worse.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from talkclip.audio import AudioClip
-from talkclip.ipa import arpabet_of
 from talkclip.engine.speech.pauses import STEP_S, speech_runs
+from talkclip.ipa import arpabet_of
 from talkclip.phones import VOWELS, Phone, PhoneTrack
 
 # As the recogniser's own decoder has it: blank is slightly less likely than the network says.
 _BLANK_BIAS = -0.1
 _BLANK = "<blank>"
-# From a sound's onset to its spike, in the time of `hama.posteriors` (whose own correction is taken off already).
-SPIKE_AFTER_ONSET_S = -0.015
+# From a sound's onset to its spike, in the time of `hama.posteriors`.
+SPIKE_AFTER_ONSET_S = 0.025
 # A spike further than this from any speech by energy is a fancy of the network (breath, click).
 _STRAY_S = 0.08
 # Two phones of one spike (j u) stand this far apart.
@@ -45,8 +46,7 @@ def recognise(clip: AudioClip, log_probs: np.ndarray, tokens: Sequence[str], fra
 
     Args:
         clip: 16 kHz mono.
-        log_probs: (F, tokens) log-probabilities of the CTC network, its delay already taken off: frame k stands at
-            k * frame_s.
+        log_probs: (F, tokens) log-probabilities of the CTC network, frame k stands at k * frame_s.
         tokens: the IPA sounds and special tokens of the columns.
     """
     from talkclip.engine.speech.align import with_silence
@@ -76,8 +76,8 @@ def spikes(log_probs: np.ndarray, tokens: Sequence[str], frame_s: float) -> list
 
 def _without_wh(found: Sequence[Spike]) -> list[Spike]:
     """'what' is heard as HH W in the recogniser's alphabet, W in the dictionary's."""
-    following = [*(spike.symbol for spike in found[1:]), ""]
-    return [spike for spike, after in zip(found, following, strict=True) if (spike.symbol, after) != ("HH", "W")]
+    pairs = itertools.zip_longest([spike.symbol for spike in found], [spike.symbol for spike in found[1:]])
+    return [spike for spike, pair in zip(found, pairs, strict=True) if pair != ("HH", "W")]
 
 
 def spans(clip: AudioClip, found: Sequence[Spike]) -> list[Phone]:
