@@ -33,7 +33,7 @@ def build_brow(skin: Skin, side: int) -> Piece:
     corner, weight = project_front(np.stack([x * side, y], axis=1), piece.vertices, piece.faces)
 
     def ride(field: Points) -> Points:
-        return (field[corner] * weight[..., None]).sum(axis=1)
+        return np.asarray((field[corner] * weight[..., None]).sum(axis=1))
 
     normal = ride(skin_normals(skin))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)

@@ -34,7 +34,7 @@ def eye_center(base: BaseMesh, side: int) -> Points:
     group = base.faces["helper-l-eye" if side > 0 else "helper-r-eye"]
     points = base.vertices[np.unique(group)]
     system = np.column_stack([2 * points, np.ones(len(points))])
-    return np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0][:3]
+    return np.asarray(np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0][:3])
 
 
 def build_eye(base: BaseMesh, side: int) -> Piece:

@@ -57,7 +57,7 @@ def build_hair(skin: Skin) -> Piece:
 def above_hairline(points: Points) -> Points:
     """(n,) metres above the hairline, negative on the face and neck."""
     degree = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - AXIS_Z_M))
-    return points[:, 1] - np.interp(degree, HAIRLINE[:, 0], HAIRLINE[:, 1])
+    return np.asarray(points[:, 1] - np.interp(degree, HAIRLINE[:, 0], HAIRLINE[:, 1]))
 
 
 def _is_ear(points: Points) -> NDArray[np.bool_]:

@@ -12,14 +12,14 @@ Indices = NDArray[np.int64]
 def edges(faces: Indices) -> Indices:
     """(4F, 2) directed edges of quads; the zero-length one of a triangle is left out."""
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 3]], faces[:, [3, 0]]])
-    return pairs[pairs[:, 0] != pairs[:, 1]]
+    return np.asarray(pairs[pairs[:, 0] != pairs[:, 1]])
 
 
 def boundary_edges(faces: Indices) -> Indices:
     """(E, 2) directed edges that only one face uses."""
     pairs = edges(faces)
     _, inverse, count = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True, return_counts=True)
-    return pairs[count[inverse.ravel()] == 1]
+    return np.asarray(pairs[count[inverse.ravel()] == 1])
 
 
 def ordered_loops(directed: Indices) -> list[Indices]:
@@ -62,7 +62,7 @@ def islands(faces: Indices) -> Indices:
 def triangles(faces: Indices) -> Indices:
     """(T, 3) triangles of quads, degenerate ones left out."""
     both = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
-    return both[both[:, 1] != both[:, 2]]
+    return np.asarray(both[both[:, 1] != both[:, 2]])
 
 
 def vertex_normals(vertices: Points, faces: Indices) -> Points:
@@ -72,7 +72,7 @@ def vertex_normals(vertices: Points, faces: Indices) -> Points:
     total = np.zeros_like(vertices)
     for side in range(3):
         np.add.at(total, corner[:, side], normal)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
+    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20))
 
 
 def project_front(points_xy: Points, vertices: Points, faces: Indices) -> tuple[Indices, Points]:

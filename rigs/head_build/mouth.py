@@ -207,14 +207,14 @@ def _jaw_motion(base: BaseMesh, shape: str, points: Points) -> Points:
     source = base.vertices[group]
     moved = source + base.deltas[shape][group]
     turn = _rotation(source - source.mean(axis=0), moved - moved.mean(axis=0))
-    return (points - source.mean(axis=0)) @ turn.T + moved.mean(axis=0) - points
+    return np.asarray((points - source.mean(axis=0)) @ turn.T + moved.mean(axis=0) - points)
 
 
 def _rotation(source: Points, target: Points) -> Points:
     """The rotation that best takes `source` to `target`, both centred (Kabsch 1976)."""
     left, _, right = np.linalg.svd(source.T @ target)
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(right.T @ left.T))])
-    return right.T @ flip @ left.T
+    return np.asarray(right.T @ flip @ left.T)
 
 
 def _edge_vertex(points: Points, arch: Arch) -> int:

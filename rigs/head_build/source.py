@@ -40,7 +40,7 @@ class BaseMesh:
 
     def joint(self, name: str) -> NDArray[np.float64]:
         """Centre of one of hm08's joint cubes, metres."""
-        return self.vertices[np.unique(self.faces[f"joint-{name}"])].mean(axis=0)
+        return np.asarray(self.vertices[np.unique(self.faces[f"joint-{name}"])].mean(axis=0))
 
 
 def fetch_wheel(folder: Path) -> Path:

@@ -134,7 +134,7 @@ def _primitive(
     normals: NDArray[np.float32],
     shaped: list[NDArray[np.float32]],
 ) -> Json:
-    """One material's triangles. glTF keeps one texture point per vertex, so vertices are doubled along texture seams."""
+    """One material's triangles. glTF keeps one texture point per vertex, so vertices double along texture seams."""
     chosen = head.triangle_material == material
     corner = np.stack([head.triangles[chosen].ravel(), head.triangle_uv[chosen].ravel()], axis=1)
     pairs, indices = np.unique(corner, axis=0, return_inverse=True)
