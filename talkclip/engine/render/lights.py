@@ -146,8 +146,10 @@ def light_point(p, kind, lamps, sky, ground, key):
             # Past the terminator the wrapped light fades by itself; the map would cut it off in a hard line.
             shut = smooth(-0.08, 0.30, n_l)
             lit = 1.0 - shut + shut * _key_visible(p, key, lamps)
-            if in_mouth or kind == EYE:
+            if in_mouth:
                 lit *= p[AO]
+            elif kind == EYE:
+                lit *= 0.4 + 0.6 * p[AO]
             p[LIT] = lit
             open_red, open_rest = 1.35 * lit / (lit + 0.35), lit
         elif in_mouth and lamps[i, 2] < 0.0:

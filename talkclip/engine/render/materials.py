@@ -23,10 +23,13 @@ from talkclip.engine.render.lights import (
     RZ,
     SHARE,
     SHINE,
+    VX,
+    VY,
+    VZ,
     WRAP,
     normalise,
     smooth,
-)  # fmt: skip
+)
 from talkclip.engine.render.raster import inline, jit
 
 _IRIS_ANGLE = 0.405
@@ -37,7 +40,7 @@ _BROW_ROW, _HAIR_ROW, _IRIS_ROW = range(3)
 @jit
 def _noise(volume, x, y, z):
     """Trilinear look-up in a tiling (S, S, S, 4) volume: gradient x y z and height."""
-    size = volume.shape[0] 
+    size = volume.shape[0]
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
     tx, ty, tz = x - fx, y - fy, z - fz
     x0, y0, z0 = int(fx) % size, int(fy) % size, int(fz) % size
@@ -78,7 +81,9 @@ def skin(p, volume, folds):
     """Skin with pores and expression lines; glossy, creased lips."""
     lip = p[SHARE]
     g0, g1, g2, height = _noise(volume, p[RX] * 900.0, p[RY] * 900.0, p[RZ] * 900.0)
-    bump = 0.03 * (1.0 - lip)
+    # Seen from the side, pores hide each other; full bumps there would sparkle like orange peel.
+    facing = p[NX] * p[VX] + p[NY] * p[VY] + p[NZ] * p[VZ]
+    bump = 0.03 * (1.0 - lip) * smooth(0.15, 0.75, facing)
     p[NX] -= bump * g0
     p[NY] -= bump * g1
     p[NZ] -= bump * g2

@@ -25,7 +25,8 @@ _KIND_OF_MATERIAL = {
 
 # The neck bends between these heights (metres above the pivot): all of the head's pose above, none below.
 NECK_BENDS_FROM_M, NECK_BENDS_TO_M = -0.095, -0.035
-NECK_FADE_M = 0.03
+# The mesh ends just below the chin. What lies lower than this is drawn out downwards: a portrait crops the neck.
+NECK_LONGER_BELOW_M, _NECK_LONGER = -0.072, 2.8
 # Linear RGB between pupil and limbal ring: grey-blue reads at any size.
 IRIS_COLOR = (0.10, 0.16, 0.20)
 _AO_MAP, _AO_EXTENT_M, _AO_BIAS_M = 192, 0.16, 0.0022
@@ -33,7 +34,7 @@ _AO_DIRECTIONS, _AO_DIRECTIONS_SHAPE = 64, 20
 # How fast light dies behind the lips.
 _MOUTH_DEPTH_M = 0.016
 # How far the upper lid's shade reaches down the eye.
-_LID_SHADE_M = 0.0035
+_LID_SHADE_M = 0.0022
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +61,8 @@ class RenderMesh:
         kind: (T,) uint8, SKIN .. HAIR.
         two_sided: (T,) bool.
         rest: (V, 3) rest positions, the coordinates of everything that is painted on.
-        paint: (V, 8) float32 what the shader reads: rest, linear RGB albedo, 0 skin .. 1 lips, presence: 1, and 0 at
-            the rim of the neck, so that it fades into the background instead of ending in a cut.
+        paint: (V, 8) float32 what the shader reads: rest, linear RGB albedo, 0 skin .. 1 lips (or 1 where hair
+            hides the skin), 0.
         palette: (3, 3) linear RGB of brows, hair, iris.
         side: (V,) int8: 0 left eye, 1 right eye, -1 neither.
         eye_centers: (2, 3) metres at rest.
@@ -86,12 +87,15 @@ class RenderMesh:
         self.two_sided = np.isin(self.kind, (LASHES, BROWS))
         self._set_eyes()
         self.rest = self._eyes_round(weights @ head.vertices)
-        self.paint = np.concatenate([self.rest, self._painted(), self._presence()[:, None]], 1).astype(np.float32)
+        painted = self._painted()
+        self.paint = np.concatenate([self.rest, painted, np.zeros((len(painted), 1))], 1).astype(np.float32)
         self._lay_hair_on_skin()
         self.eye_poles = np.array([self._pole(side) for side in (0, 1)])
         height = head.vertices[:, 1]
         ramp = np.clip((height - NECK_BENDS_FROM_M) / (NECK_BENDS_TO_M - NECK_BENDS_FROM_M), 0, 1)
         self._follows = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+        below = np.maximum(0.0, NECK_LONGER_BELOW_M - height)
+        self._longer_neck = (_NECK_LONGER * below * below / (below + 0.01)).astype(np.float32)
         mouth_parts = [i for i, n in enumerate(head.part_names) if "teeth" in n or n == "tongue"]
         self._in_mouth = np.isin(head.part, mouth_parts)
         self._light_rest, self._light_shapes = self._bake_light()
@@ -130,18 +134,6 @@ class RenderMesh:
         if name not in names:
             return np.empty(0, np.int64)
         return np.unique(self.head.faces[self.head.face_material == names.index(name)])
-
-    def _presence(self) -> np.ndarray:
-        """(V,) 0 at the lower rim of the neck, 1 from `NECK_FADE_M` above it."""
-        head = self.head
-        jaw_y = head.vertices[head.landmarks["jaw"], 1]
-        low = (head.part == head.part_names.index("skin")) & (head.vertices[:, 1] < jaw_y - 0.012)
-        rim = head.vertices[low & (head.normals()[:, 1] < -0.8)]
-        if not len(rim):
-            rim = head.vertices[low & (head.vertices[:, 1] < head.vertices[low, 1].min() + 0.004)]
-        near, _ = cKDTree(rim).query(self.rest)
-        share = np.clip((near - 0.002) / NECK_FADE_M, 0, 1)
-        return np.asarray(share * share * (3 - 2 * share), np.float32)
 
     def _set_eyes(self) -> None:
         head = self.head
@@ -192,6 +184,7 @@ class RenderMesh:
     def pose(self, values: np.ndarray, head: np.ndarray) -> PosedMesh:
         """Geometry for shape values (52,) in ARKit order and a head pose (6,) in the columns of HEAD6."""
         coarse = self.head.blend(values)
+        coarse[:, 1] -= self._longer_neck
         light = np.clip(self._light_rest + np.clip(values, 0, 1) @ self._light_shapes, 0.0, 1.0)
         light = np.where(self._in_mouth, self._mouth_light(coarse), light)
         self._shade_under_lids(coarse, light)
@@ -230,7 +223,7 @@ class RenderMesh:
             middle = (lid[0] - inner[0]) / (outer[0] - inner[0])
             rise = (lid[1] - inner[1] - middle * (outer[1] - inner[1])) / (4 * middle * (1 - middle))
             below = np.maximum(0.0, chord + 4 * reach * (1 - reach) * rise - y)
-            light[rows] *= 1.0 - 0.6 * np.exp(-below / _LID_SHADE_M)
+            light[rows] *= 1.0 - 0.5 * np.exp(-below / _LID_SHADE_M)
 
 
 @functools.cache

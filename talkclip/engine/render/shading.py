@@ -47,7 +47,7 @@ class Surface(NamedTuple):
     """The mesh as the shader reads it. V vertices, T triangles.
 
     triangles (T, 3), kinds (T,); moving (V, 8): position, normal, arriving light, 0; paint (V, 8): rest position,
-    linear albedo, share of lip (or of hair over skin), presence (0: faded away); side (V,): which eye a vertex belongs
+    linear albedo, share of lip (or of hair over skin), 0; side (V,): which eye a vertex belongs
     to; eye_centers (2, 3) at rest; eye_axes (2, 3) where they look; palette (3, 3): linear brows, hair, iris;
     folds (N_FOLDS,) depth of the expression lines.
     """
@@ -123,14 +123,13 @@ def gather_fragments(ids, screen, triangles, kinds, pixel, triangle, cover):
 
 @inline
 def _interpolate(p, t, px, py, screen, surface):
-    """Fill X .. SHARE at the middle of a pixel -> presence."""
+    """Fill X .. SHARE at the middle of a pixel."""
     a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
     wa, wb, wc = barycentric(screen, a, b, c, 2.0 * px + 1.0, 2.0 * py + 1.0)
     moving, paint = surface.moving, surface.paint
     for k in range(7):
         p[X + k] = wa * moving[a, k] + wb * moving[b, k] + wc * moving[c, k]
         p[RX + k] = wa * paint[a, k] + wb * paint[b, k] + wc * paint[c, k]
-    return wa * paint[a, 7] + wb * paint[b, 7] + wc * paint[c, 7]
 
 
 @inline
@@ -177,7 +176,8 @@ def _compiled_shade(stamp: int) -> Callable[..., None]:
             py, px = pixel[fragment] // width, pixel[fragment] % width
             t = triangle[fragment]
             kind = surface.kinds[t]
-            cover = covers[fragment] * _interpolate(p, t, px, py, screen, surface)
+            cover = covers[fragment]
+            _interpolate(p, t, px, py, screen, surface)
             away = _look(p, kind, studio.eye_distance)
             if kind == SKIN:
                 materials.skin(p, studio.volume, surface.folds)
@@ -195,7 +195,7 @@ def _compiled_shade(stamp: int) -> Callable[..., None]:
                 reflect_softbox(p, studio.lamps, key)
             _deposit(p, kind in (SKIN, BROWS, HAIR), cover, px, py, layers)
             known = layers.distance[py, px]
-            # A pixel at an outline holds two distances: give it one of its own, so that neither side's light spreads in.
+            # A pixel at an outline holds two distances: give it one of its own, so that no light spreads into it.
             layers.distance[py, px] = away if known == 0.0 or abs(known - away) < NEAR_M else -1.0 - pixel[fragment]
 
     return shade
