@@ -259,8 +259,8 @@ def test_an_eye_turns_about_its_own_centre(model: FlameModel) -> None:
 # --- solving -------------------------------------------------------------------------------------------------
 
 
-def test_flame_moves_as_the_default_head(synthetic: SyntheticFlame, model: FlameModel, flame_map: FlameMap) -> None:
-    """Mixed expressions on the other person's face: within 15% of the movement and 0.7 mm, jaw and all."""
+def _left_over(synthetic: SyntheticFlame, model: FlameModel, flame_map: FlameMap) -> tuple[float, float]:
+    """Mixed expressions: share of the true movement that is missing, and its root mean square in mm where it moves."""
     rng = np.random.default_rng(5)
     values = rng.uniform(0, 0.7, (20, 52)) * (rng.uniform(0, 1, (20, 52)) < 0.15)
     values[:, ARKIT52.index("mouthClose")] *= values[:, JAW_OPEN]  # it only ever closes an open jaw
@@ -268,8 +268,27 @@ def test_flame_moves_as_the_default_head(synthetic: SyntheticFlame, model: Flame
     truth = np.stack([synthetic.truth(row) for row in values])
     moved = truth - synthetic.truth(np.zeros(52))
     error = np.linalg.norm(shown - truth, axis=2)
-    assert np.linalg.norm(shown - truth) < 0.15 * np.linalg.norm(moved)
-    assert np.sqrt(np.mean(error[np.linalg.norm(moved, axis=2) > 1e-3] ** 2)) < 0.7e-3
+    moving = np.linalg.norm(moved, axis=2) > 1e-3
+    share = float(np.linalg.norm(shown - truth) / np.linalg.norm(moved))
+    return share, float(1e3 * np.sqrt(np.mean(error[moving] ** 2)))
+
+
+def test_flame_moves_as_the_default_head(synthetic: SyntheticFlame, model: FlameModel, flame_map: FlameMap) -> None:
+    share, rms_mm = _left_over(synthetic, model, flame_map)
+    assert share < 0.13
+    assert rms_mm < 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "scale", "pitch_rad"), [(1, 0.9, -0.2), (2, 1.2, 0.25), (3, 1.0, 0.0), (4, 1.1, -0.25)]
+)
+def test_size_tilt_and_tessellation_do_not_matter(seed: int, scale: float, pitch_rad: float, tmp_path: Path) -> None:
+    other = build(seed, scale, pitch_rad)
+    model = load_flame_model(other.write_npz(tmp_path / "model.npz"))
+    share, rms_mm = _left_over(other, model, solve_flame_map(model, DefaultHead.load()))
+    assert share < 0.13
+    assert rms_mm < 0.6
 
 
 def test_every_shape_arrives_and_the_report_tells_the_truth(
