@@ -11,9 +11,9 @@ from head_build.skin import Skin
 
 AXIS_Z_M = 0.040
 HAIRLINE = np.array([
-    (0, 0.7950), (14, 0.7965), (28, 0.7975), (42, 0.7880), (54, 0.7745), (64, 0.7640), (72, 0.7480), (77, 0.7360),
-    (82, 0.7380), (87, 0.7530), (96, 0.7570), (106, 0.7530), (114, 0.7400), (122, 0.7200), (132, 0.7010), (146, 0.6870),
-    (162, 0.6800), (180, 0.6780),
+    (0, 0.7970), (12, 0.7990), (26, 0.8010), (38, 0.7960), (48, 0.7845), (58, 0.7700), (66, 0.7560), (72, 0.7440),
+    (77, 0.7340), (81, 0.7370), (86, 0.7520), (96, 0.7565), (106, 0.7530), (114, 0.7400), (122, 0.7200), (132, 0.7010),
+    (146, 0.6870), (162, 0.6800), (180, 0.6780),
 ])  # fmt: skip
 """(degrees from the front around the vertical axis at AXIS_Z_M, height in metres)."""
 SIDE_M, TOP_M = 0.0032, 0.0095
@@ -84,7 +84,7 @@ def _strands(scalp: Points) -> Points:
 
 
 def _paint(scalp: Points, over: Points, skin_rgb: Points) -> Points:
-    cover = smoothstep(0.0005, 0.020, over)[:, None]
+    cover = smoothstep(0.0005, 0.010, over)[:, None]
     hair = HAIR_RGB * (1 + 0.16 * _strands(scalp))[:, None]
     return skin_rgb * (1 - cover) + hair * cover
 

@@ -76,7 +76,7 @@ def write_head(
             faces=faces.astype(np.uint16),
             face_material=np.array([used.index(name) for name in material], dtype=np.uint8),
             material_names=np.array(used),
-            material_colors=np.array([colors[faces[material == name].ravel()].mean(axis=0) / 255 for name in used]),
+            material_colors=np.array([_tone(name, colors[np.unique(faces[material == name])]) for name in used]),
             material_roughness=np.array([ROUGHNESS[name] for name in used]),
             uv=np.round(np.concatenate([piece.uv for piece in pieces]).clip(0, 1) * UV_STEPS).astype(np.uint16),
             face_uv=np.concatenate(
@@ -93,6 +93,17 @@ def write_head(
             landmark_indices=np.array(list(marks.values()), dtype=np.uint16),
             eye_centers=(eye_centers - origin).astype(np.float32),
         )
+
+
+def _tone(material: str, colors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) sRGB 0..1 that stands for a material where vertex colours are ignored.
+
+    Hair fades into skin and teeth into the mouth's dark: their own colour is the dark or the bright end.
+    """
+    order = np.argsort(colors.sum(axis=1))
+    count = max(1, len(order) // 3)
+    chosen = {"brows": order[:count], "hair": order[:count], "teeth": order[-count:], "eye_white": order[-count:]}
+    return np.asarray(colors[chosen.get(material, order)].mean(axis=0) / 255)
 
 
 def _sparse_deltas(

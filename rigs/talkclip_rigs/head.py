@@ -32,7 +32,7 @@ class Material:
     name: str
     """One of `MATERIALS`."""
     base_color: tuple[float, float, float]
-    """sRGB, each 0..1: the mean of the group's vertex colours, for viewers that ignore vertex colours."""
+    """sRGB, each 0..1: the group's tone, for viewers that ignore vertex colours."""
     roughness: float
     """0 (mirror) .. 1 (chalk)."""
 
