@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import threading
 
 from talkclip.protocol import Animate
 from talkclip_server.worker import Output
@@ -20,7 +19,6 @@ class Job:
         key: the server's number, unique in its life; ids are only unique per client.
         session: whose it is.
         order: what was asked.
-        cancelled: tells the worker that nobody wants the result.
         credit: chunks the client still takes.
         pending: outputs that wait for credit, in order.
         credited_s: when the client last took a chunk or promised to take more.
@@ -32,7 +30,6 @@ class Job:
     key: int
     session: Session
     order: Animate
-    cancelled: threading.Event
     credit: int
     credited_s: float
     begun_s: float
@@ -95,7 +92,7 @@ class JobTable:
     def add(self, session: Session, order: Animate, now_s: float) -> Job:
         """Queue a job."""
         self._count += 1
-        job = Job(self._count, session, order, threading.Event(), order.credit, now_s, now_s)
+        job = Job(self._count, session, order, order.credit, now_s, now_s)
         self.jobs[job.key] = session.jobs[job.id] = job
         self.waiting.append(job)
         return job
@@ -106,7 +103,6 @@ class JobTable:
 
     def end(self, job: Job, well: bool) -> None:
         """Forget a job; whatever its worker still says about it goes nowhere."""
-        job.cancelled.set()
         job.pending.clear()
         job.pending_bytes = 0
         self.jobs.pop(job.key, None)

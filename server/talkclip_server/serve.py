@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,8 +15,10 @@ from types import FrameType
 from talkclip.protocol import ServerLimits
 from talkclip_server.address import loopback_address
 from talkclip_server.engine import Engine, PipelineEngine, PipelineLike
+from talkclip_server.process import ProcessWorker
 from talkclip_server.server import Server
 from talkclip_server.store import AudioStore
+from talkclip_server.worker import Deliver, ThreadWorker, Worker
 
 STORE_BYTES = 4 << 30
 READY = "TalkCLIP server ready at"
@@ -27,6 +29,7 @@ def serve(
     address: str,
     load: Callable[[], PipelineLike],
     *,
+    workers: int = 1,
     store_folder: Path | None = None,
     store_bytes: int = STORE_BYTES,
     limits: ServerLimits | None = None,
@@ -40,7 +43,9 @@ def serve(
 
     Args:
         address: where to listen, this machine only; port 0 or * = any free one.
-        load: makes the pipeline; called once, after the address was found good.
+        load: makes the pipeline; called in every worker process, so it must be picklable (a function of a module, or
+            `functools.partial` of one).
+        workers: processes that compute, one job each at a time.
         store_folder: where uploaded sounds stay between runs; None = a temporary folder that goes with the server.
         store_bytes: how much of them to keep.
         limits: what clients may ask; default `ServerLimits()`.
@@ -54,14 +59,9 @@ def serve(
     limits = limits or ServerLimits()
     bindable = loopback_address(address)
     with _store(store_folder, store_bytes) as store:
-        server = Server(
-            PipelineEngine(load(), limits.audio_s),
-            bindable,
-            store,
-            limits,
-            send_tracebacks=send_tracebacks,
-            exit_when_idle_s=exit_when_idle_s,
-        )
+        make_engine = functools.partial(_pipeline_engine, load, limits.audio_s)
+        make_worker = functools.partial(_process_worker, make_engine, limits.chunk_frames, send_tracebacks)
+        server = Server([make_worker] * workers, bindable, store, limits, exit_when_idle_s=exit_when_idle_s)
         with _stop_on_signals(server):
             print(f"{READY} {server.address}", flush=True)
             server.run()
@@ -77,11 +77,14 @@ def running_server(
     limits: ServerLimits | None = None,
     send_tracebacks: bool = False,
 ) -> Iterator[Server]:
-    """A server in a thread of this process; stopped when the block is left. `server.address` is where it listens."""
+    """A server and its worker in threads of this process, at `server.address`; stopped when the block is left."""
     with _store(store_folder, store_bytes) as store:
-        server = Server(
-            engine, loopback_address(address), store, limits or ServerLimits(), send_tracebacks=send_tracebacks
-        )
+        limits = limits or ServerLimits()
+
+        def make_worker(deliver: Deliver) -> Worker:
+            return ThreadWorker(engine, limits.chunk_frames, deliver, send_tracebacks)
+
+        server = Server([make_worker], loopback_address(address), store, limits)
         thread = threading.Thread(target=server.run, name="talkclip-server")
         thread.start()
         try:
@@ -92,13 +95,14 @@ def running_server(
             thread.join()
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Show the server's log as lines of `time level key=value ...`."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _log.addHandler(handler)
-    _log.setLevel(level)
-    _log.propagate = False
+def _pipeline_engine(load: Callable[[], PipelineLike], max_audio_s: float) -> PipelineEngine:
+    return PipelineEngine(load(), max_audio_s)
+
+
+def _process_worker(
+    make_engine: Callable[[], Engine], chunk_frames: int, send_tracebacks: bool, deliver: Deliver
+) -> ProcessWorker:
+    return ProcessWorker(make_engine, chunk_frames, deliver, send_tracebacks)
 
 
 @contextlib.contextmanager

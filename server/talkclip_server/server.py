@@ -13,6 +13,7 @@ import contextlib
 import logging
 import socket
 import time
+from collections.abc import Callable, Sequence
 
 import zmq
 
@@ -47,11 +48,10 @@ from talkclip.protocol import (
     encode,
     version_error,
 )
-from talkclip_server.engine import Engine
 from talkclip_server.front import Front
 from talkclip_server.jobs import Job, JobTable, Session
 from talkclip_server.store import AudioStore
-from talkclip_server.worker import Order, Output, ThreadWorker, Worker, failure_of
+from talkclip_server.worker import Deliver, Order, Output, Worker, failure_of
 
 MAX_CLIENTS = 256
 _MAX_PENDING_BYTES = 512 << 20
@@ -65,7 +65,7 @@ _log = logging.getLogger("talkclip.server")
 
 
 class Server:
-    """Serves one engine. `run` blocks until `request_stop`, which may be called from anywhere, signal handlers too.
+    """Serves its workers. `run` blocks until `request_stop`, which may be called from anywhere, signal handlers too.
 
     Attributes:
         address: where it listens; clients may connect from the moment the constructor returns.
@@ -73,17 +73,19 @@ class Server:
 
     def __init__(
         self,
-        engine: Engine,
+        make_workers: Sequence[Callable[[Deliver], Worker]],
         address: str,
         store: AudioStore,
         limits: ServerLimits,
         *,
-        send_tracebacks: bool = False,
         exit_when_idle_s: float | None = None,
     ) -> None:
-        self._info = engine.info()
-        self._front = Front(address, limits.message_bytes)
-        self.address = self._front.address
+        """Start the workers (of one engine each, all alike), then listen.
+
+        Raises:
+            InputError: the address is in use or cannot be bound.
+            TalkClipError: a worker cannot start.
+        """
         self._store = store
         self._limits = limits
         self._exit_when_idle_s = exit_when_idle_s
@@ -92,12 +94,20 @@ class Server:
         self._woken, self._wake = socket.socketpair()
         for end in (self._woken, self._wake):
             end.setblocking(False)
-        worker = ThreadWorker(engine, limits.chunk_frames, self._deliver, send_tracebacks)
-        self._workers: list[Worker] = [worker]
-        self._idle: list[Worker] = [worker]
-        self._busy: dict[int, tuple[Worker, str]] = {}  # job key -> its worker, and the sound it reads
+        self._workers: list[Worker] = []
         self._stop_requests = 0
         self._stop_by_s: float | None = None
+        try:
+            for make_worker in make_workers:
+                self._workers.append(make_worker(self._deliver))
+            self._front = Front(address, limits.message_bytes)
+        except BaseException:
+            self._close()
+            raise
+        self.address = self._front.address
+        self._info = self._workers[0].info
+        self._idle = list(self._workers)
+        self._busy: dict[int, tuple[Worker, str]] = {}  # job key -> its worker, and the sound it reads
         self._started_s = self._active_s = self._kept_house_s = time.monotonic()
 
     def request_stop(self) -> None:
@@ -116,13 +126,16 @@ class Server:
                 poller.poll(_RETRY_MS if self._front.blocked else _IDLE_MS)
                 self._turn()
         finally:
-            for worker in self._workers:
-                worker.close()
             self._front.close()
-            self._store.close()
-            self._woken.close()
-            self._wake.close()
+            self._close()
             _log.info("event=stop jobs_done=%d jobs_failed=%d", self._table.done, self._table.failed)
+
+    def _close(self) -> None:
+        for worker in self._workers:
+            worker.close()
+        self._store.close()
+        self._woken.close()
+        self._wake.close()
 
     # --- one turn of the loop -------------------------------------------------------------------------------------
 
@@ -285,7 +298,7 @@ class Server:
             job.running = moved = True
             worker = self._idle.pop()
             self._busy[job.key] = worker, job.order.audio.sha256
-            worker.start(Order(job.key, job.order, path, job.cancelled))
+            worker.start(Order(job.key, job.order, path))
         if moved:
             for job in self._table.waiting:
                 self._send(job.session, Accepted(job.id, self._ahead(job)))
@@ -331,8 +344,10 @@ class Server:
         self._forget(job, well)
 
     def _forget(self, job: Job, well: bool) -> None:
-        if job in self._table.waiting:  # otherwise its worker may still be reading
+        if job in self._table.waiting:
             self._store.release(job.order.audio.sha256)
+        elif job.key in self._busy:  # the sound is released when the worker has let go of it
+            self._busy[job.key][0].cancel(job.key)
         self._table.end(job, well)
         elapsed_s = time.monotonic() - job.begun_s
         _log.info("event=ended job=%s client=%r well=%s elapsed_s=%.3f", job.id, job.session.name, well, elapsed_s)

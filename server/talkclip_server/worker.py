@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from talkclip.errors import Cancelled, TalkClipError
-from talkclip.protocol import Animate, Done, Failure, Message, Progress, ProtocolError, encode
+from talkclip.protocol import Animate, Done, EngineInfo, Failure, Message, Progress, ProtocolError, encode
 from talkclip_server.engine import Engine
 
 _MAX_TEXT = 2_000
@@ -34,13 +34,11 @@ class Order:
         key: the loop's number of the job.
         animate: what to do.
         audio: the sound's file.
-        cancelled: set when nobody wants the result any more.
     """
 
     key: int
     animate: Animate
     audio: Path
-    cancelled: threading.Event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,29 +61,43 @@ Deliver = Callable[[Output], None]
 class Worker(Protocol):
     """Takes one order at a time; every order ends in exactly one output that is its last."""
 
+    @property
+    def info(self) -> EngineInfo:
+        """What its engine can do."""
+
     def start(self, order: Order) -> None:
         """Begin. Only when the worker is idle."""
+
+    def cancel(self, key: int) -> None:
+        """Nobody wants the result of order `key` any more; nothing happens when that is not the one being done."""
 
     def close(self) -> None:
         """Take no more orders."""
 
 
 class ThreadWorker:
-    """A worker in a thread of the server. The engine's heavy parts let go of the interpreter while they compute."""
+    """A worker in a thread of this process."""
 
     def __init__(self, engine: Engine, chunk_frames: int, deliver: Deliver, send_tracebacks: bool = False) -> None:
+        self.info = engine.info()
         self._engine = engine
         self._chunk_frames = chunk_frames
         self._deliver = deliver
         self._send_tracebacks = send_tracebacks
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._cancelled: dict[int, threading.Event] = {}
         # A daemon: an engine that hangs in native code must not keep the process from stopping.
-        self._thread = threading.Thread(target=self._run, name="talkclip-worker", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, name="talkclip-worker", daemon=True).start()
 
     def start(self, order: Order) -> None:
         """Begin."""
+        self._cancelled[order.key] = threading.Event()
         self._orders.put(order)
+
+    def cancel(self, key: int) -> None:
+        """Tell the engine at its next check."""
+        if event := self._cancelled.get(key):
+            event.set()
 
     def close(self) -> None:
         """Take no more orders."""
@@ -94,11 +106,12 @@ class ThreadWorker:
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
             try:
-                self._carry_out(order)
+                self._carry_out(order, self._cancelled[order.key])
             except BaseException as error:  # whatever a native library throws: the worker lives on, the client is told
                 self._say(order, failure_of(order.animate.id, error, self._send_tracebacks))
+            del self._cancelled[order.key]
 
-    def _carry_out(self, order: Order) -> None:
+    def _carry_out(self, order: Order, cancelled: threading.Event) -> None:
         said_s, said_stage = float("-inf"), ""
 
         def progress(stage: str, fraction: float, text: str) -> None:
@@ -110,10 +123,8 @@ class ThreadWorker:
                 self._say(order, Progress(order.animate.id, sendable(stage, 255), bounded, sendable(text)))
 
         ended = False
-        for message in self._engine.animate(
-            order.animate, order.audio, self._chunk_frames, progress, order.cancelled.is_set
-        ):
-            if order.cancelled.is_set():
+        for message in self._engine.animate(order.animate, order.audio, self._chunk_frames, progress, cancelled.is_set):
+            if cancelled.is_set():
                 raise Cancelled()
             self._say(order, message)
             ended = isinstance(message, Done)
@@ -135,7 +146,7 @@ def failure_of(request_id: str, error: BaseException, send_traceback: bool = Fal
     """Exception -> what the client is told. What is no `TalkClipError` is a fault of ours and is logged whole."""
     if isinstance(error, TalkClipError):
         return Failure(request_id, error.code, sendable(error.message), sendable(error.hint))
-    trace = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK:]
+    trace = sendable("".join(traceback.format_exception(error))[-_MAX_TRACEBACK:], _MAX_TRACEBACK)
     _log.error("event=fault job=%s error=%s\n%s", request_id, type(error).__name__, trace)
     if isinstance(error, MemoryError):
         return Failure(request_id, "memory", "The server ran out of memory.", "Send a shorter part of the recording.")
@@ -144,7 +155,7 @@ def failure_of(request_id: str, error: BaseException, send_traceback: bool = Fal
         "engine",
         sendable(f"The engine failed: {type(error).__name__}: {error}"),
         "The server's log has the details; please report them.",
-        sendable(trace, _MAX_TRACEBACK) if send_traceback else None,
+        trace if send_traceback else None,
     )
 
 

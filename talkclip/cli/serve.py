@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from talkclip.cli import options
 from talkclip.protocol import DEFAULT_ADDRESS
+
+if TYPE_CHECKING:
+    from talkclip.engine.pipeline import Pipeline
 
 
 def serve(
@@ -23,9 +28,15 @@ def serve(
 
     Example:  talkclip serve --bind tcp://127.0.0.1:5599
     """
-    from talkclip.engine.pipeline import Pipeline
     from talkclip_server import log_to_stderr
     from talkclip_server import serve as run
 
     log_to_stderr()
-    run(bind, lambda: Pipeline.load(backend, flame))
+    run(bind, functools.partial(_load, backend, flame))
+
+
+def _load(backend: str, flame: Path | None) -> Pipeline:
+    """Runs in the worker process: the server's own process never loads the engine."""
+    from talkclip.engine.pipeline import Pipeline
+
+    return Pipeline.load(backend, flame)

@@ -89,6 +89,28 @@ def test_a_server_that_is_killed_mid_job_is_reported_at_once_and_the_next_one_is
         client.close()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_killed_server_takes_its_worker_along() -> None:
+    with process("--hold") as (server, address):
+        client = Client(address)
+        job = client.submit(REQUEST)
+        wait_for(lambda: client.pump() and job.state is JobState.RUNNING)
+        workers = [int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()]
+        assert workers
+        server.kill()
+        server.wait()
+        wait_for(lambda: not any(is_running(pid) for pid in workers))
+        client.close()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not merely waiting for its parent to notice its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be frozen there")
 def test_a_server_that_hangs_is_given_up_within_the_time_out() -> None:
     with process("--hold") as (server, address):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import time
 
 import numpy as np
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--exit-when-idle", type=float)
     given = parser.parse_args()
     log_to_stderr()
-    serve(given.address, lambda: SmallPipeline(given.hold), exit_when_idle_s=given.exit_when_idle)
+    serve(given.address, functools.partial(SmallPipeline, given.hold), exit_when_idle_s=given.exit_when_idle)
 
 
 if __name__ == "__main__":
