@@ -116,14 +116,14 @@ def _lamp_shine(p, lamps, i, n_v, two_lobes):
 
 
 @inline
-def _sky_light(p, sky, ground, n_v):
+def _sky_light(p, sky, ground, n_v, bounce):
     """Diffuse light from around, and the sky mirrored at grazing angles."""
     hemi, ao = 0.5 + 0.5 * p[NY], p[AO]
     one = 1.0 - n_v
     mirror = 0.5 + 0.5 * (2.0 * n_v * p[HY] - p[VY])
     grazing = (p[F0] + (1.0 - p[F0]) * one * one * one * one * one * (1.0 - p[ROUGHNESS])) * ao * ao * p[SHINE]
     # Light that bounces between close surfaces takes their colour: crevices go red, not grey.
-    p[ER] = (ground[0] + (sky[0] - ground[0]) * hemi) * 1.4 * ao / (ao + 0.4)
+    p[ER] = (ground[0] + (sky[0] - ground[0]) * hemi) * (1.0 + bounce) * ao / (1.0 + bounce * ao)
     p[EG] = (ground[1] + (sky[1] - ground[1]) * hemi) * ao
     p[EB] = (ground[2] + (sky[2] - ground[2]) * hemi) * ao
     p[SR] = grazing * (ground[0] + (sky[0] - ground[0]) * mirror)
@@ -137,7 +137,7 @@ def light_point(p, kind, lamps, sky, ground, key):
     n_v = max(0.02, p[HX] * p[VX] + p[HY] * p[VY] + p[HZ] * p[VZ])
     in_mouth = kind in (TEETH, WET)
     dry = kind in (EYE, LASHES)
-    _sky_light(p, sky, ground, n_v)
+    _sky_light(p, sky, ground, n_v, 0.4 if kind == TEETH else 0.0 if dry else 2.0)
     around = min(1.0, 1.35 * p[AO] * p[AO] + 0.05)
     for i in range(lamps.shape[0]):
         n_l = p[NX] * lamps[i, 0] + p[NY] * lamps[i, 1] + p[NZ] * lamps[i, 2]

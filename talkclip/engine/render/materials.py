@@ -103,7 +103,7 @@ def hair(p, kind, volume, palette):
     if kind == BROWS:
         row, out = _BROW_ROW, abs(p[RX])
         across, along = 0.86 * out - 0.5 * p[RY], 0.5 * out + 0.86 * p[RY]
-        g0, g1, _, strand = _noise(volume, across * 1500.0, along * 170.0, p[RZ] * 170.0)
+        g0, g1, _, strand = _noise(volume, across * 2700.0, along * 240.0, p[RZ] * 240.0)
     else:
         # Strands leave a crown towards all sides.
         row, turn = _HAIR_ROW, math.atan2(p[RX], p[RZ] + 0.035)
@@ -112,7 +112,7 @@ def hair(p, kind, volume, palette):
         g0, g1, _, strand = _noise(volume, turn * 75.0, p[RY] * 110.0, 90.0 * away)
         strand = 0.75 * strand + 0.5 * clump
     share = smooth(0.22, 0.66, p[SHARE] + 0.42 * strand * (1.0 - 0.6 * p[SHARE]))
-    tone = 1.0 + 0.8 * strand
+    tone = 1.0 + (0.5 if kind == BROWS else 0.8) * strand
     p[RED] += (palette[row, 0] * tone - p[RED]) * share
     p[GREEN] += (palette[row, 1] * tone - p[GREEN]) * share
     p[BLUE] += (palette[row, 2] * tone - p[BLUE]) * share
@@ -127,7 +127,7 @@ def hair(p, kind, volume, palette):
 def mouth_or_lash(p, kind, volume):
     """Teeth, wet tissue (tongue, gums, palate), and lashes."""
     if kind == TEETH:
-        _surface(p, 0.30, 0.04, 0.8, 0.7)
+        _surface(p, 0.30, 0.04, 0.35, 0.7)
     elif kind == LASHES:
         _surface(p, 0.55, 0.02, 0.4, 0.5)
     else:

@@ -99,6 +99,8 @@ class RenderMesh:
         mouth_parts = [i for i, n in enumerate(head.part_names) if "teeth" in n or n == "tongue"]
         self._in_mouth = np.isin(head.part, mouth_parts)
         self._light_rest, self._light_shapes = self._bake_light()
+        # Towards the shoulders, which are not drawn, light fades.
+        self._light_rest *= 1.0 - 0.55 * below / (below + 0.02)
 
     def _painted(self) -> np.ndarray:
         """(V, 4): linear albedo, and how much of each vertex is lip (on skin) or hair (on brows and hair)."""
