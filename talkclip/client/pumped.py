@@ -10,7 +10,7 @@ from collections.abc import Callable
 from talkclip import __version__
 from talkclip.client.job import Job, JobState, SpeakRequest
 from talkclip.client.transport import Transport, ZmqTransport
-from talkclip.client.upload import Upload
+from talkclip.client.upload import FileState, Upload
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.protocol import (
     DEFAULT_ADDRESS,
@@ -93,6 +93,7 @@ class PumpedClient:
         self._jobs: dict[str, Job] = {}
         self._outbox: list[bytes] = []
         self._answers: dict[str, Message] = {}
+        self._known_files: dict[FileState, str] = {}
         self._prefix = uuid.uuid4().hex[:8]
         self._count = 0
         self._hello_id = ""
@@ -132,7 +133,7 @@ class PumpedClient:
             TalkClipError: the address cannot be used.
         """
         self.start()
-        job = Job(self._new_id(), request, Upload(request.audio))
+        job = Job(self._new_id(), request, Upload(request.audio, self._known_files))
         self._jobs[job.id] = job
         return job
 

@@ -37,6 +37,10 @@ def wav_bytes(clip: AudioClip) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
+# A file as it was: path, size in bytes, time of its last change in nanoseconds.
+FileState = tuple[str, int, int]
+
+
 class Upload:
     """One sound on its way to the server: hashed in steps, then sent in a window of chunks.
 
@@ -48,8 +52,16 @@ class Upload:
         complete: whether the server has it all.
     """
 
-    def __init__(self, audio: Path | AudioClip) -> None:
-        self.sha256 = ""
+    def __init__(self, audio: Path | AudioClip, known: dict[FileState, str] | None = None) -> None:
+        """Open the sound.
+
+        Args:
+            audio: a file, or samples.
+            known: hashes of files as they were when they were sent before; this one's is added.
+
+        Raises:
+            InputError: the file cannot be read or is empty.
+        """
         self.announced = self.complete = False
         self.name = _display_name(audio.name)
         self._file = _open(audio)
@@ -58,6 +70,9 @@ class Upload:
             self.close()
             raise InputError(f"{self.name}: the file is empty.", "Give a sound or video file with speech.")
         self._file.seek(0)
+        self._known = known if known is not None else {}
+        self._state = _state_of(audio)
+        self.sha256 = self._known.get(self._state, "") if self._state else ""
         self._digest = hashlib.sha256()
         self._received = self._sent = self._in_flight = 0
 
@@ -73,6 +88,8 @@ class Upload:
             self._digest.update(block)
             if len(block) < _HASH_STEP_BYTES:
                 self.sha256 = self._digest.hexdigest()
+                if self._state:
+                    self._known[self._state] = self.sha256
         return bool(self.sha256)
 
     def take_state(self, state: PutState) -> None:
@@ -130,6 +147,13 @@ def _open(audio: Path | AudioClip) -> BinaryIO:
         return Path(audio).open("rb")
     except OSError as error:
         raise InputError(f"{audio}: cannot be read ({error.strerror}).", "Give a sound or video file.") from None
+
+
+def _state_of(audio: Path | AudioClip) -> FileState | None:
+    if isinstance(audio, AudioClip):
+        return None
+    stat = Path(audio).stat()
+    return str(Path(audio).absolute()), stat.st_size, stat.st_mtime_ns
 
 
 def _display_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,21 @@ def test_a_job_from_upload_to_track(scene: Scene) -> None:
 def test_a_known_sound_is_not_sent_again(scene: Scene) -> None:
     job = scene.waiting_job()
     assert job.state is JobState.WAITING and not scene.wire.take(p.PutChunk)
+
+
+def test_a_file_is_read_again_only_when_it_changed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.waiting_job()
+    with monkeypatch.context() as patched:
+        patched.setattr("talkclip.client.upload.Upload.hash_step", lambda self: pytest.fail("hashed again"))
+        again = scene.client.submit(scene.request)
+        scene.pump()
+    assert scene.wire.take(p.Put)[-1].sha256 == hashlib.sha256(SOUND).hexdigest()
+    scene.client.cancel(again)
+    scene.file.write_bytes(b"another take")
+    os.utime(scene.file, ns=(1, 1))
+    scene.client.submit(scene.request)
+    scene.pump()
+    assert scene.wire.take(p.Put)[-1].sha256 == hashlib.sha256(b"another take").hexdigest()
 
 
 def test_an_interrupted_upload_goes_on_where_it_stopped(scene: Scene) -> None:
