@@ -116,6 +116,10 @@ class _ChumpyStandIn:
         self.state = state if isinstance(state, dict) else {}
 
 
+class _SelectStandIn(_ChumpyStandIn):
+    """chumpy's slice of another object: `a` flattened, at `idxs`, in `preferred_shape`."""
+
+
 class _SparseStandIn:
     """What a scipy sparse matrix leaves behind: its compressed columns or rows."""
 
@@ -184,6 +188,7 @@ def _allowed_names() -> dict[tuple[str, str], Any]:
         names[module, "_reconstructor"] = _reconstructor
     for module in ("__builtin__", "builtins"):
         names[module, "object"] = object
+        names[module, "set"], names[module, "frozenset"] = set, frozenset  # chumpy's notes on what has changed
     for module in ("", "_"):
         for kind, stand_in in (("csc", _SparseStandIn), ("csr", _RowSparseStandIn)):
             for suffix in ("matrix", "array"):
@@ -199,7 +204,7 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """The harmless object behind a name; chumpy's classes, which hold arrays, become stand-ins."""
         if module_name == "chumpy" or module_name.startswith("chumpy."):
-            return _ChumpyStandIn
+            return _SelectStandIn if global_name == "Select" else _ChumpyStandIn
         try:
             return self._names[module_name, global_name]
         except KeyError:
@@ -240,16 +245,17 @@ def _checked_model(arrays: dict[str, Any], where: Path, sha256: str) -> FlameMod
     )
 
 
-def _plain(value: Any, key: str) -> NDArray[Any]:
+def _plain(value: Any, key: str, depth: int = 4) -> NDArray[Any]:
     """An array out of an array, a stand-in, or nested stand-ins."""
-    for _ in range(4):
-        if isinstance(value, _ChumpyStandIn):
-            if "x" not in value.state:
-                raise ValueError(f"'{key}' is a chumpy expression, not a stored array")
-            value = value.state["x"]
-        elif isinstance(value, _SparseStandIn):
-            value = value.toarray()
-    array = np.asarray(value)
+    if isinstance(value, _SelectStandIn) and depth:
+        whole = _plain(value.state["a"], key, depth - 1)
+        chosen = whole.ravel()[np.asarray(value.state["idxs"])]
+        return np.asarray(chosen.reshape(value.state["preferred_shape"]))
+    if isinstance(value, _ChumpyStandIn) and depth:
+        if "x" not in value.state:
+            raise ValueError(f"'{key}' is a chumpy expression, not a stored array")
+        return _plain(value.state["x"], key, depth - 1)
+    array = np.asarray(value.toarray() if isinstance(value, _SparseStandIn) else value)
     if array.dtype.kind not in "iuf":
         raise ValueError(f"'{key}' is {array.dtype}, not numbers")
     return array

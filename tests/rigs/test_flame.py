@@ -1,4 +1,4 @@
-"""The user's FLAME model: read safely, posed right, and moved as the default head moves.
+"""The user's FLAME model: posed right, and moved as the default head moves.
 
 The model here is synthetic (`tests/support/synthetic_flame.py`): FLAME's shapes, another face and tessellation than the
 default head's, with a known true motion. The licensed model cannot be part of a test.
@@ -6,10 +6,6 @@ default head's, with a known true motion. The licensed model cannot be part of a
 
 from __future__ import annotations
 
-import io
-import pickle
-import pickletools
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,26 +25,6 @@ from tests.support.synthetic_flame import SyntheticFlame, build
 JAW_OPEN = ARKIT52.index("jawOpen")
 
 
-@pytest.fixture(scope="session")
-def synthetic() -> SyntheticFlame:
-    return build()
-
-
-@pytest.fixture(scope="session")
-def model_file(synthetic: SyntheticFlame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthetic.write_pickle(tmp_path_factory.mktemp("flame é model") / "generic_model.pkl")
-
-
-@pytest.fixture(scope="session")
-def model(model_file: Path) -> FlameModel:
-    return load_flame_model(model_file)
-
-
-@pytest.fixture(scope="session")
-def flame_map(model: FlameModel) -> FlameMap:
-    return solve_flame_map(model, DefaultHead.load())
-
-
 def _weights(**shapes: float) -> np.ndarray:
     return DefaultHead.load().values(**shapes)
 
@@ -61,142 +37,6 @@ def _posed(model: FlameModel, track: CoefficientTrack) -> np.ndarray:
     n = len(track.names) - 9
     jaw, left, right = (track.values[:, n + 3 * k : n + 3 * k + 3] for k in range(3))
     return model.vertices(track.values[:, :n], jaw, left, right)
-
-
-# --- reading -------------------------------------------------------------------------------------------------
-
-
-def test_pickle_and_npz_hold_the_same_model(synthetic: SyntheticFlame, model: FlameModel, tmp_path: Path) -> None:
-    other = load_flame_model(synthetic.write_npz(tmp_path / "my flame.npz"))
-    for name in (
-        "template",
-        "triangles",
-        "shape_basis",
-        "expression_basis",
-        "pose_basis",
-        "joint_regressor",
-        "skinning",
-    ):
-        np.testing.assert_array_equal(getattr(model, name), getattr(other, name))
-    assert model.template.shape == (5023, 3) and model.triangles.shape == (9976, 3)
-    np.testing.assert_allclose(model.expression_basis, synthetic.arrays["shapedirs"][..., 300:])
-    np.testing.assert_allclose(model.joint_regressor, synthetic.arrays["J_regressor"].toarray(), rtol=1e-6)
-
-
-def test_the_test_file_is_spelled_as_the_official_one(model_file: Path) -> None:
-    """Python 2 strings, chumpy and scipy by their old names: otherwise reading it proves nothing."""
-    opcodes = [(op.name, arg) for op, arg, _ in pickletools.genops(model_file.read_bytes())]
-    named = {arg for name, arg in opcodes if name == "GLOBAL"}
-    assert {"chumpy.ch Ch", "numpy.core.multiarray _reconstruct"} <= named
-    assert any(name.startswith("scipy.sparse") for name in named)
-    assert "BINSTRING" in {name for name, _ in opcodes} and "BINBYTES" not in {name for name, _ in opcodes}
-
-
-class _Runs:
-    """Pickles as a call."""
-
-    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return self.call
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 5])
-@pytest.mark.parametrize("spelling", ["system", "eval", "import", "numpy", "getattr", "chumpy"])
-def test_a_pickle_that_runs_code_is_refused_before_it_runs(spelling: str, protocol: int, tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    code = f"open({str(marker)!r}, 'w')"
-    import os
-
-    payload = {
-        "system": _Runs(os.system, f"echo > {marker}"),
-        "eval": _Runs(eval, code),
-        "import": _Runs(__import__, "antigravity"),
-        "numpy": _Runs(np.load, str(marker)),
-        "getattr": _Runs(getattr, [], "append"),
-        "chumpy": _Runs(exec, code),
-    }[spelling]
-    harmless = {"v_template": np.zeros((5, 3)), "extra": payload}
-    path = tmp_path / "generic_model.pkl"
-    path.write_bytes(pickle.dumps(harmless, protocol=protocol))
-    with pytest.raises(InputError, match="refused") as caught:
-        load_flame_model(path)
-    assert "generic_model.pkl" in caught.value.message
-    assert not marker.exists()
-
-
-def test_a_module_inside_chumpy_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "chumpy").mkdir()
-    (tmp_path / "chumpy" / "__init__.py").write_text("raise SystemExit('imported')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    path = tmp_path / "model.pkl"
-    path.write_bytes(b"cchumpy.evil\nrun\n(S'x'\ntR.")
-    with pytest.raises(InputError):
-        load_flame_model(path)
-
-
-def test_reconstructor_and_codecs_cannot_be_borrowed(tmp_path: Path) -> None:
-    for content in (
-        b"ccopy_reg\n_reconstructor\n(cnumpy\nndarray\nc__builtin__\nobject\nNtR.",
-        b"c_codecs\nencode\n(S'x'\nS'zip'\ntR.",
-    ):
-        path = tmp_path / "model.pkl"
-        path.write_bytes(content)
-        with pytest.raises(InputError, match="refused"):
-            load_flame_model(path)
-
-
-def _changed(synthetic: SyntheticFlame, path: Path, **changes: object) -> Path:
-    arrays = {**synthetic.arrays, "J_regressor": synthetic.arrays["J_regressor"].toarray()} | changes
-    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
-    return path
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"weights": None}, "no 'weights'"),
-        ({"shapedirs": np.zeros((5023, 3, 10), np.float32)}, r"'shapedirs' is \(5023, 3, 10\)"),
-        ({"v_template": np.zeros((6890, 3)), "shapedirs": np.zeros((6890, 3, 10))}, r"'shapedirs' is \(6890, 3, 10\)"),
-        ({"v_template": np.zeros(7)}, r"'v_template' is \(7,\)"),
-        ({"posedirs": np.full((5023, 3, 36), np.nan)}, "'posedirs' holds values that are not numbers"),
-        ({"f": np.full((9976, 3), 9999)}, "vertices that do not exist"),
-        ({"f": np.zeros((9976, 4), int)}, r"'f' is \(9976, 4\)"),
-        ({"kintree_table": np.array([[-1, 0, 1, 2, 3], [0, 1, 2, 3, 4]])}, "joints hang together"),
-        ({"weights": np.full((5023, 5), "x")}, "'weights' is .*, not numbers"),
-    ],
-)
-def test_wrong_arrays_are_named(synthetic: SyntheticFlame, tmp_path: Path, changes: dict, says: str) -> None:
-    with pytest.raises(InputError, match=says) as caught:
-        load_flame_model(_changed(synthetic, tmp_path / "model.npz", **changes))
-    assert "flame.is.tue.mpg.de" in caught.value.hint
-
-
-def test_wrong_files_are_named(model_file: Path, tmp_path: Path) -> None:
-    def written(name: str, content: bytes) -> Path:
-        path = tmp_path / name
-        path.write_bytes(content)
-        return path
-
-    half = model_file.read_bytes()[:200_000]
-    buffer = io.BytesIO()
-    np.savez(buffer, some=np.zeros(3))
-    for path in (
-        tmp_path / "missing.pkl",
-        tmp_path,
-        written("empty.pkl", b""),
-        written("truncated.pkl", half),
-        written("text.pkl", b"FLAME model goes here"),
-        written("picture.pkl", b"\x89PNG\r\n\x1a\n" + bytes(400)),
-        written("list.pkl", pickle.dumps([1, 2, 3])),
-        written("other.npz", buffer.getvalue()),
-        written("cut.npz", buffer.getvalue()[:-30]),
-    ):
-        with pytest.raises(InputError) as caught:
-            load_flame_model(path)
-        assert str(path) in caught.value.message
-        assert "generic_model.pkl" in caught.value.hint
 
 
 # --- posing --------------------------------------------------------------------------------------------------
@@ -371,17 +211,10 @@ def test_the_landmark_file_leads_to_the_same_face(
     assert abs(by_file.fit_mm - flame_map.fit_mm) < 0.3
 
 
-def test_a_wrong_landmark_file_is_named(model: FlameModel, tmp_path: Path) -> None:
-    path = tmp_path / EMBEDDING_NAME
-    path.write_bytes(pickle.dumps({"lmk_face_idx": np.arange(10), "lmk_b_coords": np.zeros((10, 3))}))
-    with pytest.raises(InputError, match="no landmark embedding"):
-        embedded_landmarks(path, model)
-
-
 def test_a_model_that_does_not_stand_as_flame_does_is_refused(synthetic: SyntheticFlame, tmp_path: Path) -> None:
     template = synthetic.arrays["v_template"]
     for turned in (template[:, [2, 1, 0]], template * 1000):
-        path = _changed(synthetic, tmp_path / "model.npz", v_template=turned.copy())
+        path = synthetic.write_npz(tmp_path / "model.npz", v_template=turned.copy())
         with pytest.raises(InputError, match="eyes stand"):
             load_flame_map(path, tmp_path)
 
@@ -436,7 +269,7 @@ def test_a_map_is_solved_once_per_model(
     assert len(counted) == 1
     np.testing.assert_array_equal(first.expression, second.expression)
     load_flame_map(model_file, tmp_path, n_expression=50)
-    load_flame_map(_changed(synthetic, tmp_path / "other.npz"), tmp_path)
+    load_flame_map(synthetic.write_npz(tmp_path / "other.npz"), tmp_path)
     assert len(counted) == 3
     synthetic.write_landmarks(tmp_path / EMBEDDING_NAME)  # lies beside other.npz from now on
     load_flame_map(tmp_path / "other.npz", tmp_path)

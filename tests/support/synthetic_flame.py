@@ -48,26 +48,36 @@ class SyntheticFlame:
         head = DefaultHead.load()
         return _other_person(self.points[self.skin] @ head.blend(values).astype(np.float64), self.tilt)
 
-    def write_npz(self, path: Path) -> Path:
-        np.savez(path, **{**self.arrays, "J_regressor": self.arrays["J_regressor"].toarray()})
+    def write_npz(self, path: Path, **changes: object) -> Path:
+        """The arrays under their official names, some changed, those that are None left out."""
+        arrays = {**self.arrays, "J_regressor": self.arrays["J_regressor"].toarray()} | changes
+        np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
         return path
 
     def write_pickle(self, path: Path) -> Path:
-        """As the official file: Python 2, protocol 2, chumpy arrays, a scipy sparse matrix."""
-        fake = types.ModuleType("chumpy.ch")
-        fake.Ch = type("Ch", (), {"__module__": "chumpy.ch"})  # type: ignore[attr-defined]
-        sys.modules["chumpy"], sys.modules["chumpy.ch"] = types.ModuleType("chumpy"), fake
+        """As the official file: Python 2, protocol 2, chumpy objects with their bookkeeping, a scipy sparse matrix."""
+        modules = {name: types.ModuleType(name) for name in ("chumpy", "chumpy.ch", "chumpy.reordering")}
+        plain, select = (
+            type(name, (), {"__module__": module})
+            for name, module in (("Ch", "chumpy.ch"), ("Select", "chumpy.reordering"))
+        )
+        modules["chumpy.ch"].Ch, modules["chumpy.reordering"].Select = plain, select  # type: ignore[attr-defined]
+        sys.modules.update(modules)
+        content = dict(self.arrays)
+        for key in ("v_template", "shapedirs"):
+            boxed = plain()
+            boxed.__dict__.update(x=content[key], _dirty_vars={"x"}, _itr=None, _depends_on_deps={})
+            content[key] = boxed
+        sliced = select()
+        sliced.__dict__.update(a=content["v_template"], idxs=np.arange(N_VERTICES * 3), _dirty_vars=set())
+        sliced.preferred_shape = (N_VERTICES, 3)
+        content |= {"v_template": sliced, "bs_style": "lbs", "bs_type": "lrotmin"}
         try:
-            content = dict(self.arrays)
-            for key in ("v_template", "shapedirs"):
-                boxed = fake.Ch()
-                boxed.x = content[key]
-                content[key] = boxed
-            content["bs_style"] = "lbs"
             with path.open("wb") as stream:
                 _Python2Pickler(stream, protocol=2).dump(content)
         finally:
-            del sys.modules["chumpy"], sys.modules["chumpy.ch"]
+            for name in modules:
+                del sys.modules[name]
         path.write_bytes(path.read_bytes().replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n"))
         return path
 
