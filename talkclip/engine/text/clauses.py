@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.amounts import Amounts, find_amounts
+from talkclip.engine.text.clause import Clause, Feeling, settle_masks
 from talkclip_rigs.facs import AuMove
 
 # "winks with the left eye": the side belongs to what stands before.
 _SIDED = re.compile(r"(?:(?:the|his|her|their|your|only|just) )*(?:left|right|one)\b")
-_UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
-_OVER = frozenset({"over", "above"})
 _SIDE_WORDS = {"left": "left", "right": "right", "one": "one", "single": "one", "lopsided": "one", "crooked": "one"}
 _GAZE = frozenset({61, 62, 63, 64})
 _SIDEWAYS = {"left": 61, "right": 62}
@@ -29,52 +28,6 @@ PART_OF_REGION = {
     "eye": "eyes", "gaze": "eyes", "lid": "eyes", "upper_lid": "eyes", "lower_lid": "eyes", "brow": "brows",
     "inner_brow": "brows", "outer_brow": "brows", "mouth": "mouth", "lip": "mouth", "corner": "mouth", "jaw": "mouth",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Feeling:
-    """A word of feeling as it stands in the text.
-
-    Attributes:
-        words: as written.
-        emotion: emotion -> weight, sums to 1.
-        strength: 0..1 after words of degree.
-        part: "eyes", "brows", "mouth" when only that part shows it, "" for the whole face.
-        moves: what the word adds beside the emotion.
-    """
-
-    words: str
-    emotion: tuple[tuple[str, float], ...]
-    strength: float
-    part: str = ""
-    moves: tuple[AuMove, ...] = ()
-
-
-@dataclass(frozen=True)
-class Clause:
-    """One clause and what the rules found in it.
-
-    Attributes:
-        text: as written, without its leading joining word.
-        lead: the joining word that opened it, "" for the first or after punctuation.
-        moves: movements asked for.
-        denied_units: action units that must not show.
-        feelings: feelings asked for.
-        denied_feelings: emotions that must not show.
-        hidden: the clause's feelings are said to be masked.
-        open_words: content words that no rule explains.
-        negated: the clause denies what it names.
-    """
-
-    text: str
-    lead: str
-    moves: tuple[AuMove, ...] = ()
-    denied_units: tuple[int, ...] = ()
-    feelings: tuple[Feeling, ...] = ()
-    denied_feelings: tuple[str, ...] = ()
-    hidden: bool = False
-    open_words: tuple[str, ...] = ()
-    negated: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +51,7 @@ def parse(prompt: str) -> tuple[Clause, ...]:
         clauses.append(clause)
         carried, waiting = reader.last_region or carried, reader.regions_without_action
         negated_before = clause.negated
-    return tuple(_settle_masks(clauses))
+    return tuple(settle_masks(clauses))
 
 
 def split_clauses(prompt: str) -> list[tuple[str, str]]:
@@ -142,6 +95,7 @@ class _ClauseReader:
         self._no_move = [False] * len(self._words)
         self._negated_from = self._first_negated_word(negated)
         self._degrees: list[tuple[int, int, float]] = []
+        self._subject_denied = False
         self.last_region = ""
         self.regions_without_action: tuple[str, ...] = ()
 
@@ -154,6 +108,10 @@ class _ClauseReader:
         pairs = self._pairs()
         feelings = list(self._take(lexicon.feeling_words()))
         self._degrees = [(s, e, f) for s, e, f in lexicon.degrees().find(self._words) if not any(self._used[s:e])]
+        named = (
+            [hit.start for hit, _ in verbs] + [hit.start for hit, _, _ in pairs] + [start for start, _, _ in feelings]
+        )
+        self._subject_denied = self._denies_subject(named)
         for start, end, _ in self._degrees:
             self._used[start:end] = [True] * (end - start)
         moves = list(self._amounts.moves)
@@ -194,10 +152,19 @@ class _ClauseReader:
                 return index
         return None
 
+    def _denies_subject(self, named: list[int]) -> bool:
+        """'A leer is not what I asked for': nothing to deny behind the negation, so it denies what stands before."""
+        at = self._negated_from
+        if at is None or any(start >= at for start in named):
+            return False
+        return self._words[at] in ("isn't", "aren't") or (at > 0 and self._words[at - 1] in ("is", "are"))
+
     def _is_negated(self, start: int) -> bool:
         """What follows a negation is denied; a subject before it is denied too ("smiling not at all")."""
         if self._negated_from is None:
             return False
+        if start < self._negated_from and self._subject_denied:
+            return True
         return start >= self._negated_from or " ".join(self._words[self._negated_from :]).startswith("not at all")
 
     # -- movements -----------------------------------------------------------------------------------------------
@@ -358,30 +325,6 @@ def _word_range(words: list[str], start: int, end: int) -> list[int]:
             indices.append(index)
         position += len(word) + 1
     return indices
-
-
-def _settle_masks(clauses: list[Clause]) -> list[Clause]:
-    """'fear behind a smile', 'a grin over grief': the feeling underneath stays in eyes and brows."""
-    settled = list(clauses)
-    for index, clause in enumerate(settled):
-        before = settled[index - 1] if index else None
-        if clause.hidden and clause.feelings:
-            settled[index] = _to_eyes(clause)
-        if before is None:
-            continue
-        if clause.lead in _UNDER and _shows(clause) and before.feelings and not before.moves:
-            settled[index - 1] = _to_eyes(before)
-        elif (clause.lead in _OVER or clause.lead in _UNDER) and clause.feelings and before.moves:
-            settled[index] = _to_eyes(clause)
-    return settled
-
-
-def _shows(clause: Clause) -> bool:
-    return bool(clause.moves or clause.feelings)
-
-
-def _to_eyes(clause: Clause) -> Clause:
-    return replace(clause, feelings=tuple(replace(f, part=f.part or "eyes") for f in clause.feelings))
 
 
 def _is_silent(word: str) -> bool:

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from talkclip.engine.text import lexicon
-from talkclip.engine.text.clauses import Feeling
+from talkclip.engine.text.clause import Feeling
 from talkclip_rigs.facs import AuMove
 
 ENGLISH = "English"

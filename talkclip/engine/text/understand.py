@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from talkclip.engine.text.amounts import find_amounts
-from talkclip.engine.text.clauses import Clause, Feeling, parse
+from talkclip.engine.text.clause import Clause, Feeling
+from talkclip.engine.text.clauses import parse
 from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
-from talkclip.engine.text.lexicon import EMOTIONS
+from talkclip.engine.text.lexicon import EMOTIONS, word_list
 from talkclip_rigs.facs import AuMove, action_units
 
 LONGEST_PROMPT = 2000
@@ -115,20 +116,31 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
 def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
     """Rules first; the model reads the clauses that neither deny nor only name movements."""
     clauses = parse(text)
-    left = [c for c in clauses if not c.negated and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]
+    left = [c for c in clauses if not _denies(c) and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]
     found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings for c in clauses)
-    if not left:
-        plain = bool(clauses) or not text
-        return clauses, None, [] if plain else ["No words were found in the prompt: the face stays neutral."]
-    words = [w for c in left for w in c.open_words]
+    if not left and (found or not clauses or _only_says_who_speaks(text)):
+        return (
+            clauses,
+            None,
+            ["No words were found in the prompt: the face stays neutral."] if text and not clauses else [],
+        )
+    words = [word for c in left or clauses for word in word_list(c.text)]
     if not model.can_read(words):
-        unknown = " ".join(words)[:80]
+        unknown = " ".join(w for c in left for w in c.open_words)[:80]
         ending = "left out" if found else "the face stays neutral; say it in other words"
         return clauses, None, [f"Not understood: '{unknown}' ({ending})."]
-    guess = model.guess(", ".join(f"{c.lead} {c.text}".strip() for c in left))
+    # Whole prompts go in as they were written: a question mark is half the surprise.
+    whole = all(c in left or not (c.moves or _denies(c)) for c in clauses)
+    guess = model.guess(text if whole else ", ".join(f"{c.lead} {c.text}".strip() for c in left))
     if any(c.moves for c in clauses):  # a prompt about movements is seldom about a feeling that it does not name
         guess = replace(guess, intensity=_FEELING_BESIDE_MOVES * guess.intensity, levels={})
     return clauses, guess, []
+
+
+def _only_says_who_speaks(text: str) -> bool:
+    """'A person speaks' asks for nothing; 'it's a girl' does."""
+    words = word_list(text)
+    return len(words) < 3 or any(word.startswith(("speak", "talk", "say", "tell")) for word in words)
 
 
 def _read_other(text: str, language: str) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
@@ -175,7 +187,12 @@ def _model_share(n_open: int) -> float:
 
 
 def _open_words(clauses: tuple[Clause, ...]) -> int:
-    return sum(len(c.open_words) for c in clauses if not c.negated)
+    return sum(len(c.open_words) for c in clauses if not _denies(c))
+
+
+def _denies(clause: Clause) -> bool:
+    """Whether the clause rules out something known; "I will not be treated like this" rules out nothing."""
+    return clause.negated and bool(clause.denied_units or clause.denied_feelings)
 
 
 def _implied(clauses: tuple[Clause, ...], guess: Guess | None, share: float) -> tuple[AuMove, ...]:

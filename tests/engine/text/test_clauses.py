@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from talkclip.engine.text.amounts import find_amounts
-from talkclip.engine.text.clauses import Clause, parse, split_clauses
+from talkclip.engine.text.clause import Clause
+from talkclip.engine.text.clauses import parse, split_clauses
 from talkclip_rigs.facs import AuMove
 
 
@@ -101,6 +102,11 @@ def test_negation_ends_with_its_clause() -> None:
     assert clauses[0].denied_feelings == ("sad",)
     assert [f.words for f in clauses[1].feelings] == ["sleepy"]
     assert feelings("not angry but sad") == {"sad": pytest.approx(0.6)}
+
+
+def test_a_denied_subject() -> None:
+    assert denied("a frown is not what I want") >= {4}
+    assert not denied("he smiles, not knowing why")
 
 
 def test_regions_at_rest_are_denied() -> None:

@@ -1,0 +1,80 @@
+"""What one clause of a prompt says, and what neighbouring clauses say about each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from talkclip_rigs.facs import AuMove
+
+_UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
+_OVER = frozenset({"over", "above"})
+
+
+@dataclass(frozen=True)
+class Feeling:
+    """A word of feeling as it stands in the text.
+
+    Attributes:
+        words: as written.
+        emotion: emotion -> weight, sums to 1.
+        strength: 0..1 after words of degree.
+        part: "eyes", "brows", "mouth" when only that part shows it, "" for the whole face.
+        moves: what the word adds beside the emotion.
+    """
+
+    words: str
+    emotion: tuple[tuple[str, float], ...]
+    strength: float
+    part: str = ""
+    moves: tuple[AuMove, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause and what the rules found in it.
+
+    Attributes:
+        text: as written, without its leading joining word.
+        lead: the joining word that opened it, "" for the first or after punctuation.
+        moves: movements asked for.
+        denied_units: action units that must not show.
+        feelings: feelings asked for.
+        denied_feelings: emotions that must not show.
+        hidden: the clause's feelings are said to be masked.
+        open_words: content words that no rule explains.
+        negated: the clause denies what it names.
+    """
+
+    text: str
+    lead: str
+    moves: tuple[AuMove, ...] = ()
+    denied_units: tuple[int, ...] = ()
+    feelings: tuple[Feeling, ...] = ()
+    denied_feelings: tuple[str, ...] = ()
+    hidden: bool = False
+    open_words: tuple[str, ...] = ()
+    negated: bool = False
+
+
+def settle_masks(clauses: list[Clause]) -> list[Clause]:
+    """'fear behind a smile', 'a grin over grief': the feeling underneath stays in eyes and brows."""
+    settled = list(clauses)
+    for index, clause in enumerate(settled):
+        before = settled[index - 1] if index else None
+        if clause.hidden and clause.feelings:
+            settled[index] = _to_eyes(clause)
+        if before is None:
+            continue
+        if clause.lead in _UNDER and _shows(clause) and before.feelings and not before.moves:
+            settled[index - 1] = _to_eyes(before)
+        elif (clause.lead in _OVER or clause.lead in _UNDER) and clause.feelings and before.moves:
+            settled[index] = _to_eyes(clause)
+    return settled
+
+
+def _shows(clause: Clause) -> bool:
+    return bool(clause.moves or clause.feelings)
+
+
+def _to_eyes(clause: Clause) -> Clause:
+    return replace(clause, feelings=tuple(replace(f, part=f.part or "eyes") for f in clause.feelings))
