@@ -23,8 +23,8 @@ _MAX_PHONES = 50_000  # about an hour of speech; more would not fit into one mes
 # Where each stage of the pipeline stands in the whole job, by the time it takes for a clip never seen before.
 _STAGE_SPANS = {
     "audio": (0.0, 0.1),
-    "features": (0.1, 0.3),
-    "phones": (0.3, 0.8),
+    "phones": (0.1, 0.7),
+    "features": (0.7, 0.8),
     "style": (0.8, 0.85),
     "motion": (0.85, 1.0),
 }
@@ -117,8 +117,12 @@ class PipelineEngine:
         if source.sha256 in self._clips:
             self._clips.move_to_end(source.sha256)
         else:
+
+            def renaming(stage: str, fraction: float, text: str) -> None:
+                progress(stage, fraction, _renamed(text, audio, source.name))
+
             try:
-                media = load_media(audio, self._max_audio_s, progress, cancel)
+                media = load_media(audio, self._max_audio_s, renaming, cancel)
             except InputError as error:
                 raise InputError(_renamed(error.message, audio, source.name), error.hint) from None
             self._clips[source.sha256] = media.clip, media.notes

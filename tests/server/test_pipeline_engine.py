@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,14 +100,17 @@ def test_notes_say_what_was_not_understood(client: Client, tmp_path: Path) -> No
 def test_progress_runs_forward_through_the_whole_job(client: Client, tmp_path: Path) -> None:
     file = write(tmp_path / "line.wav", tone())
     seen: list[tuple[str, float]] = []
+    texts: list[str] = []
 
     def look(job: Job) -> None:
         if job.stage not in ("upload", "wait"):
             seen.append((job.stage, job.fraction))
+        texts.append(job.text)
 
     client.animate(SpeakRequest(file, TIMELINE, 25.0), on_progress=look)
     assert [fraction for _, fraction in seen] == sorted(fraction for _, fraction in seen)
     assert seen[-1][1] == 1.0
+    assert not any(hashlib.sha256(file.read_bytes()).hexdigest() in text for text in texts)
 
 
 @pytest.mark.parametrize(
