@@ -31,7 +31,7 @@ def open_action(action: bpy.types.Action, owner: bpy.types.ID) -> tuple[Any, Any
     Since 4.4 one action serves several datablocks, each through a slot of its own; before, it serves one.
     """
     if not HAS_SLOTS:
-        action.id_root = owner.id_type
+        action.id_root = "KEY" if isinstance(owner, bpy.types.Key) else "OBJECT"
         return action.fcurves, None
     slot = action.slots.new(owner.id_type, owner.name)
     layer = action.layers[0] if action.layers else action.layers.new("TalkCLIP")

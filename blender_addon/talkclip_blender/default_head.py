@@ -109,7 +109,6 @@ def _rig(body: bpy.types.Object, head: DefaultHead, collection: bpy.types.Collec
     data = bpy.data.armatures.new(f"{NAME} Rig")
     rig = bpy.data.objects.new(f"{NAME} Rig", data)
     collection.objects.link(rig)
-    rig.show_in_front = True
     data.display_type = "STICK"
     view_layer = bpy.context.view_layer
     view_layer.objects.active = rig

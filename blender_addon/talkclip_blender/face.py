@@ -20,7 +20,10 @@ _FLAME_KEY: Final = re.compile(r"Exp[1-9]\d*")
 FLAME_HEAD_BONE: Final = "neck"
 # Bones of generated rigs that follow the control of the same name; keying them would be overwritten.
 _FOLLOWERS: Final = ("def", "org", "mch")
-_NO_FACE = "Select a mesh with ARKit shape keys (jawOpen, eyeBlinkLeft, in any spelling) or a FLAME head (Exp1 ...)"
+_NO_FACE: Final = (
+    "Select a mesh with ARKit shape keys (jawOpen, eyeBlinkLeft, in any spelling) or a FLAME head (Exp1 ...), "
+    "or use Add Default Head."
+)
 
 Space = Literal["arkit52", "flame"]
 
@@ -71,42 +74,41 @@ class Face:
     def label(self) -> str:
         """For the panel."""
         if self.space == "flame":
-            return f"{self.mesh.name}: FLAME head"
+            return f"FLAME: {self.mesh.name}"
         found = len(self.match.mapping) + len(self.match.split)
-        return f"{self.mesh.name}: {found} of 52 ARKit shapes"
+        return f"ARKit {found}/52: {self.mesh.name}"
 
 
 def recognise(active: bpy.types.Object | None) -> Face:
-    """The face of the active object: its own, or that of the mesh its armature or empty carries.
+    """The face that the active object has or belongs to; see `face_mesh`.
 
     Raises:
         InputError: nothing to key; says what would be.
     """
     if active is None:
-        raise InputError("Nothing is selected.", _NO_FACE + ", or use Add Default Head.")
-    meshes = [active] if active.type == "MESH" else [child for child in active.children_recursive if has_shapes(child)]
-    found = [(kind, mesh) for mesh in meshes for kind in [_kind(mesh)] if kind is not None]
-    if not found:
-        raise InputError(
-            f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE + ", or use Add Default Head."
-        )
-    (space, match), mesh = max(found, key=lambda item: item[0][1].confidence)
+        raise InputError("Nothing is selected.", _NO_FACE)
+    mesh = face_mesh(active)
+    if mesh is None:
+        raise InputError(f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE)
     if mesh.data.shape_keys.library is not None:
         raise InputError(f"'{mesh.name}' is linked from another file.", "Make a library override of it first.")
+    space, match = _kind(mesh)
     armature = mesh.find_armature()
     return Face(mesh, space, match, armature, _head(mesh, armature, space))
 
 
-def has_shapes(candidate: bpy.types.Object | None) -> bool:
-    """Whether an object has shape keys at all; cheap enough for `poll`."""
-    return candidate is not None and candidate.type == "MESH" and candidate.data.shape_keys is not None
+def face_mesh(active: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The mesh with the face: the active object itself, or the best one under it or under its armature.
 
-
-def may_have_face(active: bpy.types.Object | None) -> bool:
-    """Whether `recognise` is worth trying; cheap enough for `poll`."""
+    So an animator may have the body, the rig or an eye selected. Cheap enough for `poll` and drawing.
+    """
     if active is None:
-        return False
-    return _kind(active) is not None if active.type == "MESH" else any(map(has_shapes, active.children_recursive))
+        return None
+    if _kind(active) is not None:
+        return active
+    tops = [active, active.find_armature() or active.parent]
+    faces = [mesh for top in tops if top is not None for mesh in top.children_recursive if _kind(mesh) is not None]
+    return max(faces, key=lambda mesh: _kind(mesh)[1].confidence, default=None)
 
 
 def driven_shapes(keys: bpy.types.Key) -> frozenset[str]:
@@ -130,9 +132,11 @@ def is_driven(target: Turner) -> bool:
     return bool(target.posed.constraints) or any(d.data_path.startswith(target.path + "rotation") for d in drivers)
 
 
-def _kind(mesh: bpy.types.Object) -> tuple[Space, NameMatch] | None:
-    """(space, ARKit names) of a mesh's shape keys, or None when they are no face we know."""
-    return _kind_of_names(tuple(block.name for block in mesh.data.shape_keys.key_blocks)) if has_shapes(mesh) else None
+def _kind(candidate: bpy.types.Object) -> tuple[Space, NameMatch] | None:
+    """(space, ARKit names) of an object's shape keys, or None when they are no face we know."""
+    if candidate.type != "MESH" or candidate.data.shape_keys is None:
+        return None
+    return _kind_of_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks))
 
 
 @functools.lru_cache(maxsize=256)  # the panel asks on every redraw

@@ -32,11 +32,11 @@ class TALKCLIP_PT_main(bpy.types.Panel):  # noqa: N801 - Blender's naming rule
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this."""
         layout = self.layout
-        active = context.active_object
-        if active is None or not _draw_face(layout, active):
+        found = _draw_face(layout, context.active_object)
+        if found is None:
             layout.operator("talkclip.add_default_head", icon="USER")
             return
-        character = active.talkclip
+        character = found.mesh.talkclip
         _draw_sound(layout, character)
         column = layout.column(align=True)
         column.prop(character, "prompt", text="", icon="OUTLINER_DATA_SPEAKER", **_placeholder("How is it spoken?"))
@@ -58,11 +58,11 @@ class TALKCLIP_PT_details(bpy.types.Panel):  # noqa: N801 - Blender's naming rul
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only where there is a character."""
-        return face.may_have_face(context.active_object)
+        return face.face_mesh(context.active_object) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this."""
-        character = context.active_object.talkclip
+        character = face.face_mesh(context.active_object).talkclip
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -80,19 +80,19 @@ class TALKCLIP_PT_details(bpy.types.Panel):  # noqa: N801 - Blender's naming rul
                 box.label(text=note)
 
 
-def _draw_face(layout: Any, active: bpy.types.Object) -> bool:
-    """Say which face was recognised -> whether there is one."""
+def _draw_face(layout: Any, active: bpy.types.Object | None) -> face.Face | None:
+    """Say which face was recognised, or why there is none."""
     try:
         found = face.recognise(active)
     except InputError as problem:
         column = layout.column(align=True)
         column.label(text=problem.message, icon="INFO")
-        return False
+        return None
     layout.label(text=found.label, icon="SHAPEKEY_DATA")
     driven = face.driven_shapes(found.keys)
     if driven:
         layout.label(text=f"{len(driven)} shape keys follow drivers and get no keys", icon="ERROR")
-    return True
+    return found
 
 
 def _draw_sound(layout: Any, character: TalkClipCharacter) -> None:

@@ -41,6 +41,8 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
     bl_label = "Speak"
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
+    _timer: bpy.types.Timer | None = None
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
@@ -113,8 +115,11 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
 
     def _leave(self, context: bpy.types.Context) -> None:
         cancel_running()
+        if self._timer is None:  # Blender may call `cancel` after an error; a timer removed twice would crash it
+            return
         manager = context.window_manager
         manager.event_timer_remove(self._timer)
+        self._timer = None
         manager.progress_end()
         _redraw(context)
 
@@ -125,12 +130,12 @@ def _start(context: bpy.types.Context) -> speech.Run:
 
 def _why_not(context: bpy.types.Context) -> str:
     """Why Speak is greyed out, or ""."""
-    active = context.active_object
+    mesh = face.face_mesh(context.active_object)
     if _running is not None:
         return "TalkCLIP is at work; press ESC to stop it"
-    if active is None or not face.may_have_face(active):
+    if mesh is None:
         return "Select a character whose mesh has ARKit or FLAME shape keys, or use Add Default Head"
-    character = active.talkclip
+    character = mesh.talkclip
     if character.sound_source == "FILE" and not character.sound_path:
         return "Choose a sound file first"
     if character.sound_source == "STRIP" and not character.sound_strip:

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Quaternion
 
-from talkclip.client import Client, Job, SpeakReply, SpeakRequest
+from talkclip.client import Client, Job, JobState, SpeakReply, SpeakRequest
 from talkclip.coefficients import HEAD6, CoefficientTrack
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.timebase import FPS_MAX, FPS_MIN, seconds_to_frame
@@ -38,7 +38,7 @@ from .properties import TalkClipCharacter, first_segment
 # A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
 _WHOLE_LINE_S: Final = 86_400.0
 _BLENDERS_DEFAULT_RANGE: Final = (0.0, 1.0)
-_LABEL_LENGTH: Final = 40
+_LABEL_LENGTH: Final = 60  # a datablock's name has 63 bytes before Blender 5.0
 _SLIDER_REACH: Final = 10.0  # hard limit of `ShapeKey.slider_min` and `slider_max`
 _OBJECT: Final = ""
 
@@ -49,8 +49,8 @@ class Plan:
 
     request: SpeakRequest
     line: sound.Line
-    active: str
-    """Name of the object that was active."""
+    mesh: str
+    """Name of the object with the face."""
     scene: str
     fps: float
     """Of the scene; the request's is the same wherever the server can do it."""
@@ -67,7 +67,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     found = face.recognise(active)
     for owner in _owners(found):
         layers.require_free(owner)
-    character: TalkClipCharacter = active.talkclip
+    character: TalkClipCharacter = found.mesh.talkclip
     line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
     prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt)
     request = SpeakRequest(
@@ -80,8 +80,8 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
         start_s=line.start_s,
         end_s=line.end_s,
     )
-    label = " ".join(["TalkCLIP", found.mesh.name, prompt[:_LABEL_LENGTH]]).strip()
-    return Plan(request, line, active.name, scene.name, fps, label)
+    label = f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt or 'neutral'}"[:_LABEL_LENGTH]
+    return Plan(request, line, found.mesh.name, scene.name, fps, label)
 
 
 class Run:
@@ -97,7 +97,11 @@ class Run:
     @property
     def progress(self) -> tuple[float, str]:
         """(0..1, words for people)."""
-        return (0.0, "Connecting") if self.job is None else (self.job.fraction, self.job.text)
+        if self.job is None:
+            return 0.0, "Connecting"
+        # Sending is a sliver of the whole; a bar that fills and starts again would look like a fault.
+        waiting = self.job.state in (JobState.UPLOADING, JobState.WAITING)
+        return 0.0 if waiting else self.job.fraction, self.job.text
 
     def pump(self, budget_ms: float = 4.0) -> bool:
         """Move on for about `budget_ms` -> whether the run has ended, well or badly. Never waits."""
@@ -133,7 +137,7 @@ class Run:
         if space == "flame":
             remedy = "Start it with your own copy of the model: talkclip serve --flame MODEL.pkl"
             raise TalkClipError(
-                f"{where} has no FLAME model, and '{self.plan.active}' is a FLAME head.", remedy, "no_space"
+                f"{where} has no FLAME model, and '{self.plan.mesh}' is a FLAME head.", remedy, "no_space"
             )
         raise TalkClipError(f"{where} does not speak '{space}'.", "Use a server of the same version.", "no_space")
 
@@ -144,10 +148,10 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     Raises:
         InputError: the character or scene is gone, or none of it can be keyed.
     """
-    scene, active = bpy.data.scenes.get(planned.scene), bpy.data.objects.get(planned.active)
-    if scene is None or active is None:
-        raise InputError(f"'{planned.active}' is gone.", "Undo its removal, or speak with another character.")
-    found = face.recognise(active)
+    scene, mesh = bpy.data.scenes.get(planned.scene), bpy.data.objects.get(planned.mesh)
+    if scene is None or mesh is None:
+        raise InputError(f"'{planned.mesh}' is gone.", "Undo its removal, or speak with another character.")
+    found = face.recognise(mesh)
     track = reply.track if reply.track.fps == planned.fps else reply.track.resampled(planned.fps)
     frames = planned.line.start_frame + np.round(seconds_to_frame(track.times_s, planned.fps), 4)
     channels, notes = _channels(found, track)
@@ -156,14 +160,14 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     action = None
     for written in keying.write(planned.label, frames, channels):
         action = action or written.action
-        notes += layers.place(written, planned.label, active.talkclip.ease_s * planned.fps)
+        notes += layers.place(written, planned.label, mesh.talkclip.ease_s * planned.fps)
     notes += _widen_sliders(found, channels)
-    if active.talkclip.add_sound and sound.put_in_sequencer(planned.line, scene):
+    if mesh.talkclip.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
     last = int(frames[-1])
     if last > scene.frame_end:
         notes.append(f"The line ends at frame {last}, the scene at {scene.frame_end}.")
-    _keep_take(active.talkclip, planned, reply, action, last)
+    _keep_take(mesh.talkclip, planned, reply, action, last)
     keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in channels)
     return [f"{len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
 
@@ -172,8 +176,11 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
 
 
 def _owners(found: Face) -> list[bpy.types.ID]:
-    """Datablocks that will be keyed."""
-    return [found.keys]
+    """Datablocks that may be keyed."""
+    turned = [found.head.owner] if found.head else []
+    if found.space == "flame" and found.armature is not None:
+        turned.append(found.armature)
+    return [found.keys, *turned]
 
 
 def _timeline(character: TalkClipCharacter, line: sound.Line, fps: float) -> PromptTimeline:

@@ -143,6 +143,72 @@ def test_nothing_is_lost_by_saving(head, tmp_path):
     strip_of(head.data.shape_keys)
 
 
+class Paper:
+    """Takes what a panel draws, as Blender's layout would; an unknown property, operator or icon is an error."""
+
+    functions = bpy.types.UILayout.bl_rna.functions
+
+    def __init__(self):
+        self.lines = []
+
+    def __setattr__(self, name, value):
+        assert name == "lines" or name in bpy.types.UILayout.bl_rna.properties, name
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name):
+        parameters = self.functions[name].parameters
+
+        def draw(*values, **options):
+            names = [p.identifier for p in parameters if not p.is_output]
+            given = dict(zip(names, values, strict=False)) | options
+            assert set(given) <= set(names), (name, given)
+            if "icon" in given:
+                assert given["icon"] in parameters["icon"].enum_items, given["icon"]
+            if name == "prop":
+                assert given["property"] in given["data"].bl_rna.properties, given["property"]
+            if name == "operator":
+                module, operator = given["operator"].split(".")
+                assert operator in dir(getattr(bpy.ops, module))
+            self.lines.append((name, given.get("text") or given.get("property") or given.get("operator")))
+            return self if name in ("row", "column", "box") else None
+
+        return draw
+
+
+def drawn(panel, context=None):
+    """What a panel shows now."""
+    paper = Paper()
+    panel.draw(type("Shown", (), {"layout": paper})(), context or bpy.context)
+    return [text for _, text in paper.lines if text]
+
+
+def test_panels_draw(head, extension):
+    panel = sys.modules[MODULE + ".panel"]
+    main, details = panel.TALKCLIP_PT_main, panel.TALKCLIP_PT_details
+    assert "ARKit 52/52: TalkCLIP Head" in drawn(main) and "talkclip.speak" in drawn(main)
+    head.talkclip.sound_source = "STRIP"
+    assert "sound_strip" in drawn(main)
+    head.talkclip.sound_source = "FILE"
+    head.talkclip.use_scene_start = False
+    assert "start_frame" in drawn(main)
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert details.poll(bpy.context)
+    assert any("Take 1" in text for text in drawn(details))
+    head.data.shape_keys.key_blocks["jawOpen"].driver_add("value")
+    assert any("follow drivers" in text for text in drawn(main))
+    bpy.ops.object.empty_add()
+    assert drawn(main)[-1] == "talkclip.add_default_head" and not details.poll(bpy.context)
+    bpy.context.view_layer.objects.active = None
+    assert drawn(main)[-1] == "talkclip.add_default_head"
+
+
+def test_the_panel_shows_progress(head, extension, monkeypatch):
+    operator = sys.modules[MODULE + ".speak_operator"]
+    monkeypatch.setattr(operator, "_running", type("Run", (), {"progress": (0.4, "Listening")})())
+    assert "Listening" in drawn(sys.modules[MODULE + ".panel"].TALKCLIP_PT_main)
+    assert not bpy.ops.talkclip.speak.poll()
+
+
 def test_the_core_is_the_light_one(extension):
     """What is bundled imports neither torch nor the engine."""
     code = "import sys, talkclip.client, talkclip_rigs.head; print(*sys.modules)"

@@ -212,6 +212,13 @@ def test_other_spellings_and_halves(scene):
     assert body.data.shape_keys.key_blocks["mouth_close"].slider_max == 0.5
 
 
+def test_the_rig_may_be_selected_instead_of_the_mesh(head):
+    bpy.context.view_layer.objects.active = head.parent
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert len(curves_of(strip_of(head.data.shape_keys))) == ARKIT
+    assert len(head.talkclip.takes) == 1 and not head.parent.talkclip.takes
+
+
 def test_speak_is_greyed_out_with_a_reason(scene):
     assert not bpy.ops.talkclip.speak.poll()
     bpy.ops.talkclip.add_default_head()
