@@ -142,7 +142,8 @@ def test_json_times_that_are_not_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "symbols"),
     [("AH0", ("AH",)), ("ax", ("AH",)), ("tcl", ("T",)), ("tʃ", ("CH",)), ("t͡ʃ", ("CH",)), ("əʊ", ("OW",)),
-     ("ɑː", ("AA",)), ("aj", ("AY",)), ("pʰ", ("P",)), ("m̩", ("M",)), ("d̪", ("D",)), ("h#", ("SIL",)), ("<eps>", ("SIL",)), 
+     ("ɑː", ("AA",)),
+     ("aj", ("AY",)), ("pʰ", ("P",)), ("m̩", ("M",)), ("d̪", ("D",)), ("h#", ("SIL",)), ("<eps>", ("SIL",)),
      ("foo", ())],
 )  # fmt: skip
 def test_labels(label: str, symbols: tuple[str, ...]) -> None:

@@ -17,11 +17,12 @@ import numpy as np
 
 from talkclip.audio import AudioClip
 from talkclip.engine.speech import hama
-from talkclip.engine.speech.align import Aligner, with_silence
+from talkclip.engine.speech.align import Aligner
 from talkclip.engine.speech.cache import DiskCache, cache_key, default_cache
 from talkclip.engine.speech.features import AcousticFeatures, extract_features
 from talkclip.engine.speech.media import SAMPLE_RATE
 from talkclip.engine.speech.recognise import recognise
+from talkclip.engine.speech.spans import with_silence
 from talkclip.engine.speech.whisper import INSTALL, Transcriber, Whisper, require_package, weights_present
 from talkclip.engine.weights.registry import WEIGHTS, find_weight
 from talkclip.errors import InputError, TalkClipError

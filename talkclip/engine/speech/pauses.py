@@ -7,21 +7,28 @@ import numpy as np
 from talkclip.audio import AudioClip
 
 STEP_S = 0.01
-_WINDOW_S = 0.025
 # Speech stands this far above the background, as a share of the way from background to loud speech.
 _SHARE = 0.3
 _LEAST_ABOVE_FLOOR_DB, _MOST_BELOW_TOP_DB, _LEAST_BELOW_TOP_DB = 6.0, 40.0, 12.0
 
 
 def energy_db(clip: AudioClip) -> np.ndarray:
-    """(T,) level in dB of full scale, one value each STEP_S seconds; value k is centred at k * STEP_S."""
-    rate = clip.sample_rate
-    step, half = round(STEP_S * rate), round(_WINDOW_S * rate / 2)
-    total = np.concatenate([[0.0], np.cumsum(np.square(clip.samples, dtype=np.float64))])
-    centres = np.arange(0, clip.samples.size + 1, step)
-    first, last = np.maximum(centres - half, 0), np.minimum(centres + half, clip.samples.size)
-    power = (total[last] - total[first]) / np.maximum(last - first, 1)
+    """(T,) level in dB of full scale over 20 ms, one value each STEP_S seconds; value k is centred at k * STEP_S."""
+    half = round(STEP_S * clip.sample_rate / 2)
+    whole = clip.samples[: clip.samples.size // half * half].reshape(-1, half)
+    # Sums of squares of 5 ms each, without a second copy of the sound.
+    blocks = np.einsum("ij,ij->i", whole, whole, dtype=np.float64)
+    total = np.concatenate([[0.0], np.cumsum(blocks)])
+    centres = np.arange(0, blocks.size + 1, 2)
+    first, last = np.maximum(centres - 2, 0), np.minimum(centres + 2, blocks.size)
+    power = (total[last] - total[first]) / np.maximum((last - first) * half, 1)
     return np.asarray(10 * np.log10(np.maximum(power, 1e-10)))
+
+
+def contrast_db(clip: AudioClip) -> float:
+    """How far loud speech stands above the background: about 50 in a studio, under 15 in heavy noise."""
+    floor, top = np.percentile(energy_db(clip), [5, 95])
+    return float(top - floor)
 
 
 def speech_mask(clip: AudioClip) -> np.ndarray:

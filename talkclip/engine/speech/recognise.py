@@ -16,6 +16,7 @@ import numpy as np
 
 from talkclip.audio import AudioClip
 from talkclip.engine.speech.pauses import STEP_S, speech_runs
+from talkclip.engine.speech.spans import with_silence
 from talkclip.ipa import arpabet_of
 from talkclip.phones import VOWELS, Phone, PhoneTrack
 
@@ -49,10 +50,8 @@ def recognise(clip: AudioClip, log_probs: np.ndarray, tokens: Sequence[str], fra
         log_probs: (F, tokens) log-probabilities of the CTC network, frame k stands at k * frame_s.
         tokens: the IPA sounds and special tokens of the columns.
     """
-    from talkclip.engine.speech.align import with_silence
-
     found = spikes(log_probs, tokens, frame_s)
-    phones = spans(clip, found)
+    phones = timed_phones(clip, found)
     return PhoneTrack(with_silence(phones, clip.duration_s), (), clip.duration_s, "fast")
 
 
@@ -80,7 +79,7 @@ def _without_wh(found: Sequence[Spike]) -> list[Spike]:
     return [spike for spike, pair in zip(found, pairs, strict=True) if pair != ("HH", "W")]
 
 
-def spans(clip: AudioClip, found: Sequence[Spike]) -> list[Phone]:
+def timed_phones(clip: AudioClip, found: Sequence[Spike]) -> list[Phone]:
     """Spikes -> phones with start and end, in order, without silence."""
     phones: list[Phone] = []
     for start_s, end_s, inside in _by_region(clip, found):

@@ -26,6 +26,8 @@ LONGEST_S = 20.0
 # A single breathless stretch longer than this is cut between two words.
 _CUT_S = 30.0
 _PAUSE_S = 0.2
+# With trusted words a recording up to this length is one piece: in noise the cuts would be as doubtful as the fit.
+_WHOLE_S = 60.0
 # A stretch with fewer sounds says too little about whether the text fits.
 _JUDGED_SOUNDS = 14
 
@@ -40,6 +42,7 @@ class Piece:
         heard: phones recognised in it without the text.
         fits: the words agree with what is heard.
         n_heard, n_expected, n_exact: sounds recognised, sounds of the words, sounds that are equal.
+        agree: per word, the share of its sounds that were recognised as expected.
         not_heard: indices of words of the transcript that nobody says here; not among `words`.
     """
 
@@ -51,6 +54,7 @@ class Piece:
     n_heard: int
     n_expected: int
     n_exact: int
+    agree: tuple[float, ...] = ()
     not_heard: tuple[int, ...] = ()
 
 
@@ -67,20 +71,23 @@ class _Match:
     last_s: np.ndarray
 
 
-def plan(clip: AudioClip, sounds: Sequence[Sequence[str]], heard: Sequence[Phone]) -> list[Piece]:
+def plan(
+    clip: AudioClip, sounds: Sequence[Sequence[str]], heard: Sequence[Phone], trusted: bool = False
+) -> list[Piece]:
     """Cut a recording and its transcript into pieces.
 
     Args:
         clip: the recording.
         sounds: per word, its expected phones.
         heard: recognised phones in order; SIL is ignored.
+        trusted: the words are taken for said, however little of them was recognised (noise).
     """
     spoken = [phone for phone in heard if phone.symbol != SIL]
     match = _match_words(spoken, sounds)
-    silent = _words_not_heard(match)
-    borders = _borders(clip, match)
+    silent = np.zeros(len(sounds), bool) if trusted else _words_not_heard(match)
+    borders = [0.0, clip.duration_s] if trusted and clip.duration_s <= _WHOLE_S else _borders(clip, match)
     stretches = [_piece(match, spoken, silent, start_s, end_s) for start_s, end_s in itertools.pairwise(borders)]
-    return _join_fitting(_judged(stretches))
+    return _join_fitting(_judged(stretches, trusted))
 
 
 def _match_words(spoken: Sequence[Phone], sounds: Sequence[Sequence[str]]) -> _Match:
@@ -151,18 +158,20 @@ def _piece(match: _Match, spoken: Sequence[Phone], silent: np.ndarray, start_s: 
     numbers = [i for i, phone in enumerate(spoken) if start_s <= (phone.start_s + phone.end_s) / 2 < end_s]
     return Piece(
         start_s, end_s, tuple(words.tolist()), tuple(spoken[i] for i in numbers), True, len(numbers),
-        int(match.sounds[words].sum()), int(match.heard_equal[numbers].sum()), tuple(not_heard.tolist()),
+        int(match.sounds[words].sum()), int(match.heard_equal[numbers].sum()),
+        tuple((match.equal[words] / np.maximum(match.sounds[words], 1)).tolist()), tuple(not_heard.tolist()),
     )  # fmt: skip
 
 
 def _join(a: Piece, b: Piece, fits: bool) -> Piece:
     return Piece(
         a.start_s, b.end_s, a.words + b.words, a.heard + b.heard, fits, a.n_heard + b.n_heard,
-        a.n_expected + b.n_expected, a.n_exact + b.n_exact, a.not_heard + b.not_heard,
+        a.n_expected + b.n_expected, a.n_exact + b.n_exact, a.agree + b.agree,
+        a.not_heard + b.not_heard,
     )  # fmt: skip
 
 
-def _judged(stretches: Sequence[Piece]) -> list[Piece]:
+def _judged(stretches: Sequence[Piece], trusted: bool) -> list[Piece]:
     """Join neighbours until there are sounds enough to judge, then say whether they fit."""
     blocks: list[Piece] = []
     for stretch in stretches:
@@ -171,7 +180,7 @@ def _judged(stretches: Sequence[Piece]) -> list[Piece]:
             blocks[-1] = _join(blocks[-1], stretch, True)
         else:
             blocks.append(stretch)
-    return [dataclasses.replace(block, fits=_fits(block)) for block in blocks]
+    return [dataclasses.replace(block, fits=trusted or _fits(block)) for block in blocks]
 
 
 def _size(piece: Piece) -> int:

@@ -63,8 +63,8 @@ def test_auto_without_transcript_says_what_it_used(front_end: SpeechFrontEnd, li
 
 
 def test_numbers_unknown_names_and_letters_are_aligned(front_end: SpeechFrontEnd, line: AudioClip) -> None:
-    text = "So, you came back. After 5 hole years, U show up at my dorre. What do you want from me? Pleeeease say something"
-    track, _ = front_end.phones(line, text + " before I lose my mind")
+    text = "So, you came back. After 5 hole years, U show up at my dorre. What do you want from me? "
+    track, _ = front_end.phones(line, text + "Pleeeease say something before I lose my mind")
     starts = {word.text: word.start_s for word in track.words}
     assert starts["5"] == pytest.approx(1.92, abs=0.05)
     assert starts["dorre"] == pytest.approx(3.50, abs=0.05)
@@ -115,8 +115,34 @@ def test_sound_without_speech(front_end: SpeechFrontEnd) -> None:
     noise = AudioClip(0.01 * np.random.default_rng(0).standard_normal(32000).astype(np.float32), 16000, "hiss.wav")
     track, _ = front_end.phones(noise)
     assert sum(p.end_s - p.start_s for p in track.phones if p.symbol == "SIL") > 0.5 * noise.duration_s
-    with pytest.raises(InputError, match="hiss.wav"):
+    with pytest.raises(InputError, match=r"hiss\.wav"):
         front_end.phones(noise, "hello there my old friend")
+
+
+def test_noise_keeps_the_transcript_but_says_so(front_end: SpeechFrontEnd, line: AudioClip, line_text: str) -> None:
+    rng = np.random.default_rng(0)
+    level = float(np.sqrt(np.square(line.samples).mean()))
+
+    def with_noise(snr_db: float) -> AudioClip:
+        noise = level / 10 ** (snr_db / 20) * rng.standard_normal(line.samples.size)
+        return AudioClip(np.clip(line.samples + noise, -1, 1), 16000, "street.wav")
+
+    track, notes = front_end.phones(with_noise(3.0), line_text)
+    assert "so noisy that it cannot be checked" in notes[0]
+    true, _ = front_end.phones(line, line_text)
+    assert same_frames(track, true) > 0.5
+    with pytest.raises(InputError, match="hardly stands out of the noise"):
+        front_end.phones(with_noise(-6.0), line_text)
+
+
+def test_words_that_are_said_otherwise(front_end: SpeechFrontEnd, line: AudioClip, line_text: str) -> None:
+    text = line_text.replace("something, before I lose my mind", "nothing until the cows come home")
+    track, notes = front_end.phones(line, text)
+    assert "does not fit from 6." in notes[0]
+    assert "cows come home" in notes[0]
+    assert "cows" not in [word.text for word in track.words]
+    true, _ = front_end.phones(line, line_text)
+    assert same_frames(track, true) > 0.85
 
 
 def test_very_short_sound(front_end: SpeechFrontEnd, line: AudioClip) -> None:

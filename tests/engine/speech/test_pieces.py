@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,11 +11,12 @@ from hypothesis import strategies as st
 
 from talkclip.audio import AudioClip
 from talkclip.engine.speech import matching
-from talkclip.engine.speech.align import Aligner, with_silence
+from talkclip.engine.speech.align import Aligner
 from talkclip.engine.speech.matching import match_phones
 from talkclip.engine.speech.pauses import pauses
 from talkclip.engine.speech.recognise import recognise, spikes
 from talkclip.engine.speech.segments import plan
+from talkclip.engine.speech.spans import with_silence
 from talkclip.engine.speech.transcript import spoken_words
 from talkclip.phones import CMU39, SIL, Phone
 
@@ -36,7 +39,7 @@ def test_a_sequence_matches_itself(phones: list[str]) -> None:
 @given(symbols, symbols)
 def test_matches_rise_in_both_sequences(a: list[str], b: list[str]) -> None:
     pairs = match_phones(a, b)
-    assert all(p[0] < q[0] and p[1] < q[1] for p, q in zip(pairs[:-1], pairs[1:], strict=True))
+    assert all(p[0] < q[0] and p[1] < q[1] for p, q in itertools.pairwise(pairs))
 
 
 def test_halving_finds_a_match_as_cheap_as_the_whole_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +153,7 @@ def test_with_silence_covers_and_never_overlaps() -> None:
     ],
 )
 def test_pronunciations(word: str, phones: str) -> None:
-    lexicon = Aligner()._load()
+    _, lexicon = Aligner()._load()
     (spoken,) = spoken_words(word)
     found = " ".join(phone for entry in lexicon.entries(spoken) for phone in lexicon.phones(entry))
     assert found == phones

@@ -21,7 +21,8 @@ def said(text: str) -> str:
         ("In 1984, not 2005 or 1905; 1,250 of 1900.",
          "in nineteen eighty four not two thousand five or nineteen oh five one thousand two hundred fifty of "
          "nineteen hundred"),
-        ("It's $20.50, £3.5 million or €1!", "it's twenty dollars fifty cents three point five million pounds or one euro"),
+        ("It's $20.50, £3.5 million or €1!",
+         "it's twenty dollars fifty cents three point five million pounds or one euro"),
         ("15% at 7:30 a.m. and 12:00", "fifteen percent at seven thirty a m and twelve o'clock"),
         ("9:05pm", "nine oh five p m"),
         ("the 21st, 2nd and 12th of May", "the twenty first second and twelfth of may"),
