@@ -71,6 +71,11 @@ WEIGHTS: dict[str, WeightFile] = {
             "341e0d47fab70e61b65e7bbcb020639e98ec072a463d328d8417a7fddb0a133a",
             "text_emotion.npz",
         ),
+        WeightFile(
+            "mouth",
+            "d8318bda0eba0ee44e056b79d6bf6d0cec0504788036fb1d4359463cdb43dc25",
+            "mouth.npz",
+        ),
     )
 }
 
