@@ -164,7 +164,7 @@ def _write_container(
 
 
 def _video_stream(container: Any, rate: Any, width: int, height: int) -> Any:
-    stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "preset": "faster"})
+    stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "preset": "veryfast"})
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.codec_context.time_base = 1 / rate
     stream.codec_context.color_primaries = 1  # BT.709

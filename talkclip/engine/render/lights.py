@@ -13,13 +13,15 @@ import numpy as np
 from talkclip.engine.render.kinds import EYE, LASHES, TEETH, WET
 from talkclip.engine.render.raster import inline, jit
 
-# Position, normal, and rest position; light that arrives from around; albedo; share of lip (or of hair over skin).
-X, Y, Z, NX, NY, NZ, AO, RX, RY, RZ, RED, GREEN, BLUE, SHARE = range(14)
+# Position, normal, light that arrives from around (one spare); rest position, albedo, share of lip (or of hair over
+# skin) (one spare). Two blocks of eight, as in `PosedMesh.moving` and `RenderMesh.paint`.
+X, Y, Z, NX, NY, NZ, AO = range(7)
+RX, RY, RZ, RED, GREEN, BLUE, SHARE = range(8, 15)
 # Direction to the camera; the normal the highlight sees; roughness, reflectance at normal incidence, wrap, gain.
-VX, VY, VZ, HX, HY, HZ, ROUGHNESS, F0, WRAP, SHINE = range(14, 24)
+VX, VY, VZ, HX, HY, HZ, ROUGHNESS, F0, WRAP, SHINE = range(16, 26)
 # Results: diffuse irradiance and highlight; share of the key light that arrives.
-ER, EG, EB, SR, SG, SB, LIT = range(24, 31)
-N_FIELDS = 31
+ER, EG, EB, SR, SG, SB, LIT = range(26, 33)
+N_FIELDS = 33
 
 # Columns of the lamp table: direction towards the light x y z, radiance r g b, wrap. Row 0 is the key.
 KEY = 0
@@ -141,6 +143,9 @@ def light_point(p, kind, lamps, sky, ground, key):
     around = min(1.0, 1.35 * p[AO] * p[AO] + 0.05)
     for i in range(lamps.shape[0]):
         n_l = p[NX] * lamps[i, 0] + p[NY] * lamps[i, 1] + p[NZ] * lamps[i, 2]
+        wrap = lamps[i, 6] * p[WRAP]
+        if n_l <= -wrap and i != KEY:
+            continue
         open_red, open_rest = around, around
         if i == KEY:
             # Past the terminator the wrapped light fades by itself; the map would cut it off in a hard line.
@@ -154,7 +159,6 @@ def light_point(p, kind, lamps, sky, ground, key):
             open_red, open_rest = 1.35 * lit / (lit + 0.35), lit
         elif in_mouth and lamps[i, 2] < 0.0:
             continue
-        wrap = lamps[i, 6] * p[WRAP]
         p[ER] += lamps[i, 3] * open_red * _wrapped(n_l, wrap * (_WRAP_DRY if dry else _WRAP_RED))
         p[EG] += lamps[i, 4] * open_rest * _wrapped(n_l, wrap * (_WRAP_DRY if dry else _WRAP_GREEN))
         p[EB] += lamps[i, 5] * open_rest * _wrapped(n_l, wrap * (_WRAP_DRY if dry else _WRAP_BLUE))

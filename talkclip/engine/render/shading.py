@@ -124,11 +124,13 @@ def gather_fragments(ids, screen, triangles, kinds, pixel, triangle, cover):
 @inline
 def _interpolate(p, t, px, py, screen, surface):
     """Fill X .. SHARE at the middle of a pixel."""
-    a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
+    # Unsigned, or numba would test every index for Python's negative ones.
+    a, b, c = np.uint32(surface.triangles[t, 0]), np.uint32(surface.triangles[t, 1]), np.uint32(surface.triangles[t, 2])
     wa, wb, wc = barycentric(screen, a, b, c, 2.0 * px + 1.0, 2.0 * py + 1.0)
     moving, paint = surface.moving, surface.paint
-    for k in range(7):
+    for k in range(8):
         p[X + k] = wa * moving[a, k] + wb * moving[b, k] + wc * moving[c, k]
+    for k in range(8):
         p[RX + k] = wa * paint[a, k] + wb * paint[b, k] + wc * paint[c, k]
 
 
