@@ -68,6 +68,15 @@ class PromptReading:
     regions: Mapping[str, RegionFeeling]
     notes: tuple[str, ...]
 
+    def summary(self) -> str:
+        """One line: what was understood."""
+        shown = sorted(((w, e) for e, w in self.emotions.items() if w >= 0.1), reverse=True)
+        feeling = ", ".join(e if w >= 0.95 else f"{e} {w:.0%}" for w, e in shown)
+        parts = [f"{feeling} at {self.intensity:.0%}" if self.intensity >= 0.05 else "neutral"]
+        parts += [_move_text(move) for move in self.action_units]
+        parts += [f"no AU{unit}" for unit in self.denied_units]
+        return "; ".join([f'"{self.prompt}": ' + ", ".join(parts), *self.notes])
+
     def describe(self) -> str:
         """Readable lines for the command line and the add-on."""
         lines = [f'"{self.prompt}"']
