@@ -17,6 +17,10 @@ from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.engine.weights.registry import find_weight
 from talkclip.errors import TalkClipError
 
+# The model hedges: its weights and intensities lie closer together than people's. Measured on unseen families, this
+# brings the faces from 0.69 to 0.8 of the annotated strength and costs 0.01 of their direction's cosine.
+_SHARPEN = 1.5
+_MEAN_INTENSITY, _INTENSITY_GAIN = 0.46, 1.3
 _WHOLE_WORDS, _CHARACTERS_A_PIECE = 0.34, 2.3
 
 
@@ -90,8 +94,9 @@ class EmotionModel:
         vector = self.encoder.encode([frame_text(text)])[0]
         a = self._arrays
         logits = vector @ a["emotion_w"] + a["emotion_b"]
-        weights = np.exp(logits - logits.max())
-        intensity = float(np.clip(vector @ a["intensity_w"] + a["intensity_b"], 0, 1))
+        weights = np.exp(_SHARPEN * (logits - logits.max()))
+        intensity = float(vector @ a["intensity_w"] + a["intensity_b"])
+        intensity = min(1.0, max(0.0, _MEAN_INTENSITY + _INTENSITY_GAIN * (intensity - _MEAN_INTENSITY)))
         levels = np.clip(vector @ a["au_w"] + a["au_b"], 0, 1)
         return Guess(weights / weights.sum(), intensity, dict(zip(self._units, levels.tolist(), strict=True)))
 

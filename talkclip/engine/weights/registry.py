@@ -68,7 +68,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "text-emotion",
-            "341e0d47fab70e61b65e7bbcb020639e98ec072a463d328d8417a7fddb0a133a",
+            "f6e7702c053c9c89a884f7a1c29bcc51e7dc1bfc3a953f7a34c8006f5e43b55e",
             "text_emotion.npz",
         ),
         WeightFile(
