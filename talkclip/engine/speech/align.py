@@ -156,7 +156,7 @@ def _is_noisy(clip: AudioClip) -> bool:
     contrast = contrast_db(clip)
     if contrast < _LEAST_CONTRAST_DB:
         raise InputError(
-            f"{clip.name}: speech hardly stands out of the noise (by {contrast:.0f} dB), so no transcript can be aligned.",
+            f"{clip.name}: speech hardly stands out of the noise ({contrast:.0f} dB); no transcript can be aligned.",
             "Clean the recording, or give its phones (--phones).",
         )
     return contrast < _JUDGED_CONTRAST_DB

@@ -115,7 +115,7 @@ class SpeechFrontEnd:
         """What is used for a recording without transcript."""
         if self._backend != "auto":
             return self._backend
-        return "whisper" if self._transcriber is not None else "fast+align"
+        return "whisper" if self._transcriber is not None else "fast"
 
     def analyse(
         self,
@@ -218,7 +218,7 @@ class SpeechFrontEnd:
                 raise
             # Nothing is wrong with the user's input: the words were not understood (another language, a song).
             note = f"{clip.name}: its words were not understood ({error.message}); phones are recognised without them."
-            return self._aligner.refine(clip, heard, cancel), (note,)
+            return heard, (note,)
         return dataclasses.replace(aligned.track, backend="whisper"), aligned.notes
 
     def _key(self, clip: AudioClip, text: str | None, phones: PhoneTrack | None) -> str:

@@ -58,8 +58,8 @@ def test_phones_without_transcript(line: AudioClip, line_text: str, front_end: S
 
 
 def test_auto_without_transcript_says_what_it_used(front_end: SpeechFrontEnd, line: AudioClip) -> None:
-    assert front_end.active_backend == "fast+align"
-    assert front_end.analyse(line).backend == "fast+align"
+    assert front_end.active_backend == "fast"
+    assert front_end.analyse(line).backend == "fast"
 
 
 def test_numbers_unknown_names_and_letters_are_aligned(front_end: SpeechFrontEnd, line: AudioClip) -> None:
@@ -222,7 +222,7 @@ def test_a_given_transcript_spares_the_transcriber(line: AudioClip, line_text: s
 )
 def test_misunderstood_words_fall_back_to_phones(line: AudioClip, text: str) -> None:
     track, notes = SpeechFrontEnd("whisper", cache=None, transcriber=FakeTranscriber(text)).phones(line)
-    assert track.backend == "fast+align"
+    assert track.backend == "fast"
     assert track.words == ()
     assert "its words were not understood" in notes[0]
 
