@@ -239,21 +239,21 @@ def _turn_channels(target: Turner, euler: np.ndarray) -> list[Channel]:
     posed, mode = target.posed, target.posed.rotation_mode
     name = axes.ROTATION_PATH.get(mode, "rotation_euler")
     path = target.path + name
-    rest = Matrix.Identity(3) if target.bone else _rest_rotation(target.owner, path, mode)
+    rest = np.eye(3) if target.bone else _rest_rotation(target.owner, path, mode)
     values = axes.rotation_values(euler, mode, rest)
     group = target.bone or "TalkCLIP"
     return [Channel(posed.id_data, path, index, values[:, index], group) for index in range(values.shape[1])]
 
 
-def _rest_rotation(owner: bpy.types.Object, path: str, mode: str) -> Matrix:
-    """How an object stands where TalkCLIP does not turn it."""
+def _rest_rotation(owner: bpy.types.Object, path: str, mode: str) -> np.ndarray:
+    """How an object stands where TalkCLIP does not turn it, 3x3."""
     size = 3 if mode not in axes.ROTATION_PATH else 4
     values = [layers.rest_value(owner, path, index) for index in range(size)]
     if mode == "QUATERNION":
-        return Quaternion(values).to_matrix()
+        return np.array(Quaternion(values).normalized().to_matrix())
     if mode == "AXIS_ANGLE":
-        return Matrix.Rotation(values[0], 3, values[1:])
-    return Euler(values, mode).to_matrix()
+        return np.array(Matrix.Rotation(values[0], 3, values[1:]))
+    return np.array(Euler(values, mode).to_matrix())
 
 
 def _profile(found: Face, track: CoefficientTrack) -> tuple[RigProfile, dict[str, Turner], list[str]]:

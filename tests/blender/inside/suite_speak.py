@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from harness import SAMPLE, ask, curves_of, sampled, shapes, shown, strip_of
-from mathutils import Vector
+from mathutils import Euler, Vector
 
 ARKIT = 52
 
@@ -35,7 +35,8 @@ def test_default_head_has_the_52_shapes_and_moves_like_the_library_says(head):
 
 
 def test_keys_equal_the_track(head, scene):
-    head.talkclip.transcript = "some words"
+    words = SAMPLE.with_suffix(".txt").read_text(encoding="utf-8").strip()
+    head.talkclip.transcript = words
     head.talkclip.seed = 7
     head.talkclip.intensity = 0.8
     scene.frame_start = 11
@@ -44,7 +45,7 @@ def test_keys_equal_the_track(head, scene):
 
     timeline = PromptTimeline.single(head.talkclip.prompt, 86_400.0, 0.8)
     assert head.talkclip.segments[0].uid
-    track = ask(timeline=timeline, text="some words", seed=7).track
+    track = ask(timeline=timeline, text=words, seed=7).track
     strip = strip_of(head.data.shape_keys)
     curves = curves_of(strip)
     frames = 11 + np.arange(track.n_frames)
@@ -79,6 +80,30 @@ def test_head_turns_as_the_track_says(head):
         # roll tips the top towards the right shoulder: the left ear goes up.
         assert left.z == pytest.approx(sin(roll) * cos(pitch), abs=1e-4)
         assert np.linalg.det(np.array(matrix)) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION", "AXIS_ANGLE"])
+def test_an_empty_turns_the_head_from_where_it_stands(head, scene, mode):
+    empty = bpy.data.objects.new("Hero head", None)
+    scene.collection.objects.link(empty)
+    empty.rotation_mode = mode
+    stand = Euler((0.0, 0.0, 0.5)).to_matrix()
+    empty.rotation_euler = stand.to_euler()
+    empty.rotation_quaternion = stand.to_quaternion()
+    empty.rotation_axis_angle = (0.5, 0.0, 0.0, 1.0)
+    head.modifiers.clear()
+    head.parent = empty
+    for _ in range(2):  # the second time it stands turned by the first
+        bpy.context.scene.frame_set(70)
+        assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    track = ask().track
+    for k in (20, track.n_frames // 2):
+        pitch, yaw, _ = (float(a) for a in track.head[k, :3])
+        forward = shown(empty, 1 + k).matrix_world.to_3x3() @ Vector((0, -1, 0))
+        want = stand @ Vector((np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), -np.sin(pitch)))
+        np.testing.assert_allclose(forward, want, atol=1e-4)
+    for frame in (0, 5000):
+        np.testing.assert_allclose(shown(empty, frame).matrix_world.to_3x3(), stand, atol=1e-6)
 
 
 def test_ntsc_rate_and_strip_of_the_sequencer_with_trimmed_start(head, scene):
