@@ -120,7 +120,10 @@ def _add_rest(owner: bpy.types.ID, track: Any, rest: dict[tuple[str, int], float
         for curve in compat.fcurves_of(strip.action, compat.slot_of(strip))
     }
     for strip in list(track.strips):
+        old = strip.action
         track.strips.remove(strip)
+        if old.users == 0:
+            bpy.data.actions.remove(old)
     channels = [
         Channel(owner, path, index, np.array([value], np.float32), "")
         for (path, index), value in {**kept, **rest}.items()

@@ -184,6 +184,22 @@ def test_the_animators_keys_and_the_face_outside_the_line_are_as_before(head):
     assert {take.action.name for take in head.talkclip.takes} <= set(bpy.data.actions.keys())
 
 
+def test_a_cycle_of_the_animators_goes_on_for_ever(head):
+    keys = head.data.shape_keys
+    user_action(keys, "Chewing", {"jawOpen": [(1, 0.0), (6, 0.8), (12, 0.0)], "jawLeft": [(1, 0.0), (10, 0.2)]})
+    bag = keys.animation_data.action.layers[0].strips[0].channelbag(keys.animation_data.action_slot)
+    bag.fcurves[0].modifiers.new("CYCLES")
+    bag.fcurves[1].extrapolation = "LINEAR"
+    outside = (-300, -7, 40, 333, 2001)
+    before = {frame: shapes(head, frame) for frame in outside}
+    assert before[333]["jawOpen"] > 0.01
+    head.talkclip.use_scene_start = False
+    head.talkclip.start_frame = 50
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    for frame in outside:
+        assert shapes(head, frame) == pytest.approx(before[frame], abs=1e-5), frame
+
+
 def test_an_action_on_other_channels_stays_active(head):
     keys = head.data.shape_keys
     extra = head.shape_key_add(name="Hat")
@@ -206,6 +222,20 @@ def test_driven_shapes_are_named_and_get_no_keys(head):
         block.driver_add("value")
     with pytest.raises(RuntimeError, match="follow drivers"):
         bpy.ops.talkclip.speak()
+
+
+def test_a_shape_set_free_later_keeps_its_rest_too(head):
+    blocks = head.data.shape_keys.key_blocks
+    blocks["browInnerUp"].value = 0.35
+    blocks["jawLeft"].driver_add("value")
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    blocks["jawLeft"].driver_remove("value")
+    blocks["jawLeft"].value = 0.4
+    bpy.context.scene.frame_set(60)
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    at = shapes(head, 4000)
+    assert (at["browInnerUp"], at["jawLeft"]) == pytest.approx((0.35, 0.4), abs=1e-6)
+    assert len([action for action in bpy.data.actions if action.name.startswith("TalkCLIP rest")]) == 1
 
 
 def test_other_spellings_and_halves(scene):
