@@ -153,12 +153,12 @@ def checked_output(path: Path, suffixes: tuple[str, ...]) -> Path:
     Raises:
         InputError: other ending, missing folder, or a folder in its place.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder.", "Give a file name.")
     if path.suffix.lower() not in suffixes:
         raise InputError(
             f"{path}: cannot write '{path.suffix}' files.", f"Use a name that ends in {', '.join(suffixes)}."
         )
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder.", "Give a file name.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist.", "Create it, or choose another one.")
     return path

@@ -1,0 +1,76 @@
+"""`talkclip serve` with the real engine: what comes over the wire is what the pipeline computes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkclip.client import Client, SpeakRequest
+from talkclip.engine.pipeline import Pipeline
+from talkclip.engine.request import AnimateRequest
+from talkclip.engine.speech.media import load_audio
+from talkclip.timeline import PromptEdit, PromptTimeline
+from tests.support.command import talkclip
+from tests.support.synthetic_flame import build
+
+ROOT = Path(__file__).parents[2]
+LINE = ROOT / "samples" / "line.flac"
+TIMELINE = PromptTimeline.single("a furious man, brows lowered", 9.0, 1.2, (PromptEdit("wrinkle the nose", 0.5),))
+
+
+@contextlib.contextmanager
+def serve(folder: Path, *options: str) -> Iterator[str]:
+    """A server started as a user starts it -> its address."""
+    command = [sys.executable, "-m", "talkclip.cli.main", "serve", "--bind", "tcp://127.0.0.1:*", *options]
+    environment = os.environ | {"TALKCLIP_CACHE": str(folder / "cache")}
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as server,
+    ):
+        assert server.stdout is not None
+        ready = server.stdout.readline()
+        assert ready.startswith("TalkCLIP server ready at "), (folder / "log").read_text()
+        yield ready.split(" at ")[1].strip()
+        server.terminate()
+        assert server.wait(timeout=20) == 0
+
+
+def test_the_wire_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(tmp_path) as address, Client(address) as client:
+        reply = client.animate(SpeakRequest(LINE, TIMELINE, 29.97, seed=3))
+    monkeypatch.setenv("TALKCLIP_CACHE", "off")
+    here = Pipeline.load().animate(AnimateRequest(load_audio(LINE), TIMELINE, fps=29.97, seed=3))
+    # Linear algebra adds up in another order when it has another number of threads.
+    assert np.abs(reply.track.values - here.track.values).max() < 1e-6
+    assert (reply.track.names, reply.track.fps, reply.phones) == (here.track.names, here.track.fps, here.phones)
+    assert here.track.head is not None and reply.track.head is not None
+    assert np.abs(reply.track.head - here.track.head).max() < 1e-6
+    assert np.ptp(here.track.channel("jawOpen")) > 0.1
+
+
+@pytest.mark.slow  # the map to the model is solved first
+def test_flame_is_answered_from_the_servers_model(tmp_path: Path) -> None:
+    flame = build().write_npz(tmp_path / "face model.npz")
+    with serve(tmp_path, "--flame", str(flame)) as address, Client(address) as client:
+        assert client.connect().engine.spaces == ("arkit52", "flame")
+        track = client.animate(SpeakRequest(LINE, TIMELINE, 25.0, space="flame")).track
+    assert track.space == "flame" and track.names[0] == "exp0" and "jaw_x" in track.names
+    assert np.ptp(track.channel("jaw_x")) > 0.05  # the jaw opens, radians
+
+
+def test_a_flame_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
+    result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", "--flame", tmp_path / "no such model.pkl")
+    assert result.returncode == 2 and "no such model.pkl" in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_address_others_can_reach_is_refused() -> None:
+    result = talkclip("serve", "--bind", "tcp://0.0.0.0:5599")
+    assert result.returncode == 2 and "keys" in result.stderr and "Traceback" not in result.stderr
