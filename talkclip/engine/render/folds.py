@@ -12,7 +12,7 @@ import numpy as np
 
 from talkclip.coefficients import arkit_index
 from talkclip.engine.render.lights import AO, NX, NY, NZ, RX, RY, RZ, smooth
-from talkclip.engine.render.raster import jit
+from talkclip.engine.render.raster import device
 
 # Columns of the strengths; each as (left, right).
 FOREHEAD, GLABELLA, CROW, CHEEK = 0, 2, 4, 6
@@ -44,14 +44,14 @@ def fold_strengths(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(np.clip(values, 0, 1) @ _WEIGHTS, 0, 1), np.float32)
 
 
-@jit
+@device
 def _crease(offset, width):
     """Slope across a groove: rises away from it on both sides, greatest (1) at `width`."""
     t = offset / width
     return 1.65 * t * math.exp(-0.5 * t * t)
 
 
-@jit
+@device
 def add_folds(p, folds):
     """Tilt the normal of a skin point and darken the grooves."""
     if p[RZ] < 0.045:
@@ -67,7 +67,7 @@ def add_folds(p, folds):
         _fold_cheek(p, folds[CHEEK + side], x, y, sign)
 
 
-@jit
+@device
 def _fold_brow(p, folds, x, y, sign, side):
     """Level lines across the forehead, upright ones between the brows."""
     # Across the middle both sides' strengths meet without a step.
@@ -88,7 +88,7 @@ def _fold_brow(p, folds, x, y, sign, side):
         p[AO] *= 1.0 - 0.8 * depth * math.exp(-0.5 * (offset / 0.0011) ** 2)
 
 
-@jit
+@device
 def _fold_crow(p, strength, x, y, sign):
     """Rays from the outer corner of the eye."""
     if strength < 0.02:
@@ -102,7 +102,7 @@ def _fold_crow(p, strength, x, y, sign):
     p[NY] += slope * math.cos(angle)
 
 
-@jit
+@device
 def _fold_cheek(p, strength, x, y, sign):
     """From the wing of the nose past the corner of the mouth."""
     if strength < 0.02:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from talkclip.engine.render.kinds import EYE, LASHES, TEETH, WET
-from talkclip.engine.render.raster import inline, jit
+from talkclip.engine.render.raster import device, inline
 
 # Position, normal, light that arrives from around (one spare); rest position, albedo, share of lip (or of hair over
 # skin) (one spare). Two blocks of eight, as in `PosedMesh.moving` and `RenderMesh.paint`.
@@ -39,14 +39,14 @@ class Key(NamedTuple):
     up: np.ndarray
 
 
-@jit
+@device
 def smooth(low, high, x):
     """0 below `low`, 1 above `high`, a cubic between."""
     t = min(1.0, max(0.0, (x - low) / (high - low)))
     return t * t * (3.0 - 2.0 * t)
 
 
-@jit
+@device
 def normalise(p, at):
     """Make p[at : at + 3] a unit vector."""
     inv = 1.0 / math.sqrt(p[at] * p[at] + p[at + 1] * p[at + 1] + p[at + 2] * p[at + 2] + 1e-20)
@@ -55,7 +55,7 @@ def normalise(p, at):
     p[at + 2] *= inv
 
 
-@jit
+@device
 def _ggx(n_h, n_v, n_l, v_h, roughness, f0):
     """Reflected share times cosine for one lamp (GGX, Smith-Schlick visibility, Schlick Fresnel)."""
     alpha = roughness * roughness
@@ -93,7 +93,7 @@ def _key_visible(p, key, lamps):
     return lit / 16.0
 
 
-@jit
+@device
 def _wrapped(n_l, wrap):
     """Diffuse share with light reaching `wrap` beyond the terminator, at about the energy of the plain cosine."""
     d = max(0.0, n_l + wrap) / (1.0 + wrap)
@@ -168,7 +168,7 @@ def light_point(p, kind, lamps, sky, ground, key):
         p[SB] += lamps[i, 5] * shine
 
 
-@jit
+@device
 def reflect_softbox(p, lamps, key):
     """Add the key's reflection in a wet eye: it is a soft box, so a window with soft edges, not a point."""
     toward = 2.0 * (p[HX] * p[VX] + p[HY] * p[VY] + p[HZ] * p[VZ])

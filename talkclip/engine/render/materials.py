@@ -30,14 +30,14 @@ from talkclip.engine.render.lights import (
     normalise,
     smooth,
 )
-from talkclip.engine.render.raster import inline, jit
+from talkclip.engine.render.raster import device, inline
 
 _IRIS_ANGLE = 0.405
 _PUPIL_SHARE = 0.40
 _BROW_ROW, _HAIR_ROW, _IRIS_ROW = range(3)
 
 
-@jit
+@device
 def _noise(volume, x, y, z):
     """Trilinear look-up in a tiling (S, S, S, 4) volume: gradient x y z and height."""
     size = volume.shape[0]
@@ -58,18 +58,18 @@ def _noise(volume, x, y, z):
     return r0, r1, r2, r3
 
 
-@jit
+@device
 def _height(volume, x, y, z):
     """The height alone."""
     return _noise(volume, x, y, z)[3]
 
 
-@jit
+@device
 def _surface(p, roughness, f0, wrap, shine):
     p[ROUGHNESS], p[F0], p[WRAP], p[SHINE] = roughness, f0, wrap, shine
 
 
-@jit
+@device
 def one_normal(p):
     """Normalise the normal and let the highlight see the same one."""
     normalise(p, NX)
@@ -123,7 +123,7 @@ def hair(p, kind, volume, palette):
     one_normal(p)
 
 
-@jit
+@device
 def mouth_or_lash(p, kind, volume):
     """Teeth, wet tissue (tongue, gums, palate), and lashes."""
     if kind == TEETH:
@@ -140,7 +140,7 @@ def mouth_or_lash(p, kind, volume):
     one_normal(p)
 
 
-@jit
+@device
 def eye(p, center, axis, turn_by, volume, palette):
     """Eyeball: white, iris, pupil and limbal ring by the angle from the gaze axis, under a bulging cornea.
 
@@ -171,7 +171,7 @@ def eye(p, center, axis, turn_by, volume, palette):
     normalise(p, HX)
 
 
-@jit
+@device
 def _paint_iris(p, iris, r, turn, turn_by, volume, palette):
     """Mix the iris over the white: fibres, a lighter collar around the pupil, a dark ring at the rim."""
     c, s = math.cos(turn), math.sin(turn)

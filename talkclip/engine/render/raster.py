@@ -7,13 +7,17 @@ front-most triangle of each sample; shading happens afterwards, once per visible
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
 
-# nogil: frames are drawn by several threads; cache: compiled once per installation.
-jit = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-inline = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+# Kernels that Python calls. nogil: frames are drawn by several threads; cache: compiled once per installation.
+jit = numba.njit(cache=True, **_OPTIONS)
+# Functions that kernels call. Not cached: numba would keep a stale one when a file it takes constants from changes.
+device = numba.njit(**_OPTIONS)
+inline = numba.njit(inline="always", **_OPTIONS)
 
 
 @jit

@@ -77,7 +77,10 @@ def test_a_blink_hides_the_iris() -> None:
         eyes = frame[84:100, 64:128].astype(int)
         return int((eyes[..., 2] > eyes[..., 0]).sum())
 
-    assert blue(larger.frame(NEUTRAL)) > 12
+    opened = larger.frame(NEUTRAL)
+    assert blue(opened) > 12
+    eyes = opened[84:100, 64:128].astype(int)
+    assert (eyes[..., 1] - eyes[..., 2]).max() < 70, "nothing in a face is yellow"
     assert blue(larger.frame(shape(eyeBlinkLeft=1.0, eyeBlinkRight=1.0))) == 0
 
 
