@@ -209,7 +209,6 @@ class RenderMesh:
         opening = 0.45 + 0.55 * gap_m / (gap_m + 0.008)
         return np.asarray(opening * np.exp(-behind / (_MOUTH_DEPTH_M + 0.3 * gap_m)), np.float32)
 
-
     def _shade_under_lids(self, coarse: np.ndarray, light: np.ndarray) -> None:
         """Darken the eyeballs below their upper lids, wherever these are now (in place)."""
         head = self.head

@@ -89,8 +89,9 @@ def _vertex_points(
     border_valence = np.bincount(edges[border].reshape(-1), minlength=n_vertices)
     curve = on_border & (border_valence == 2)
     # Middles of the two border edges hold half the vertex itself: 1/4 + 1/4 of it, 1/8 of each neighbour, and 1/2 more.
-    rim = sparse.diags(np.where(curve, 0.25, 0.0)) @ border_meets @ middle + sparse.diags(
-        np.where(curve, 0.5, 0.0)
-    ) @ identity
+    rim = (
+        sparse.diags(np.where(curve, 0.25, 0.0)) @ border_meets @ middle
+        + sparse.diags(np.where(curve, 0.5, 0.0)) @ identity
+    )
     fixed = sparse.diags((~inside & ~curve).astype(np.float64)) @ identity
     return (smooth + rim + fixed).tocsr()

@@ -18,8 +18,8 @@ from talkclip.phones import NSN, PHONES41, SIL
 from talkclip.progress import CancelCheck, stop_if
 
 FRAME_S = 0.02
-# Frame k is taken to stand at k * FRAME_S. Measured on aligned speech (LJSpeech excerpts, 1,118 spikes): spikes come 25 ms
-# after the sound's onset and 10 ms before its centre, so nothing is to be corrected.
+# Frame k is taken to stand at k * FRAME_S. Measured on aligned speech (LJSpeech excerpts, 1,118 spikes): spikes come
+# 25 ms after the sound's onset and 10 ms before its centre, so nothing is to be corrected.
 # The network was trained on pieces below 30 s; longer sound goes in windows whose inner parts are joined.
 WINDOW_S, OVERLAP_S = 20.0, 1.0
 _SPECIAL = ("<wb>", "<blank>")

@@ -29,7 +29,8 @@ from talkclip.phones import SIL, Phone, PhoneTrack, arpabet, read_phones
 RATE = 16000
 FESTIVAL_VOICES = ("voice_kal_diphone", "voice_ked_diphone", "voice_cmu_us_slt_arctic_hts")
 ESPEAK_VOICES = (
-    "en-us", "en-us+f2", "en-us+m3", "en-us+f4", "en-us+m7", "en-gb", "en-gb+f3", "en-gb-scotland", "en-us+f5", "en-us+m1",
+    "en-us", "en-us+f2", "en-us+m3", "en-us+f4", "en-us+m7", "en-gb", "en-gb+f3", "en-gb-scotland", "en-us+f5",
+    "en-us+m1",
 )  # fmt: skip
 # What the CMU set lacks, in festival's phone sets.
 _FESTIVAL = {"pau": SIL, "h#": SIL, "#": SIL, "brth": SIL, "ax": "AH", "axr": "ER", "ix": "IH", "ux": "UW", "el": "L",

@@ -1,0 +1,100 @@
+"""What is heard and how a neutral mouth says it, on the bundled line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkclip.audio import AudioClip
+from talkclip.coefficients import arkit_index
+from talkclip.engine.models.mouth import MouthModel
+from talkclip.engine.speech import hama
+from talkclip.engine.speech.features import FPS, extract_features
+from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
+from talkclip.engine.speech.media import load_audio
+from talkclip.phones import PHONES41, SIL
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+
+
+@pytest.fixture(scope="module")
+def analysis() -> SpeechAnalysis:
+    words = (SAMPLES / "line.txt").read_text(encoding="utf-8")
+    return SpeechFrontEnd("align", cache=None).analyse(load_audio(SAMPLES / "line.flac"), words)
+
+
+def test_posteriors_cover_the_clip_and_are_probabilities(analysis: SpeechAnalysis) -> None:
+    log_probs, tokens = hama.posteriors(analysis.clip)
+    assert log_probs.shape == (int(np.ceil(analysis.clip.duration_s / hama.FRAME_S)) + 1, len(tokens))
+    np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1.0, atol=1e-2)
+    np.testing.assert_allclose(hama.class_posteriors(log_probs).sum(axis=1), 1.0, atol=1e-2)
+
+
+def test_long_sound_goes_in_windows_and_hears_the_same_sounds(analysis: SpeechAnalysis) -> None:
+    rate = analysis.clip.sample_rate
+    line = analysis.clip.samples[: int(8 * rate)]
+    long = AudioClip(np.tile(line, 6), rate)
+    whole, _ = hama.posteriors(long)
+    alone, _ = hama.posteriors(AudioClip(line, rate))
+    for take in range(6):
+        heard = hama.class_posteriors(whole[take * 400 : take * 400 + 400]).sum(axis=0)
+        expected = hama.class_posteriors(alone[:400]).sum(axis=0)
+        assert np.corrcoef(heard, expected)[0, 1] > 0.97
+
+
+def test_features_never_look_ahead_and_do_not_depend_on_gain(analysis: SpeechAnalysis) -> None:
+    clip = analysis.clip
+    half = AudioClip(clip.samples[: clip.samples.size // 2], clip.sample_rate)
+    whole, part = extract_features(clip), extract_features(half)
+    inner = len(part.mel) - 8
+    np.testing.assert_allclose(part.mel[:inner], whole.mel[:inner], atol=1e-5)
+    quiet = extract_features(AudioClip(clip.samples * 0.5, clip.sample_rate))
+    assert np.abs(quiet.mel - whole.mel).mean() < 0.03
+
+
+def test_digital_silence_is_silent() -> None:
+    features = extract_features(AudioClip(np.zeros(16000, np.float32), 16000))
+    assert features.mel.max() == 0 and features.loudness.max() == 0
+    assert (features.posteriors.argmax(axis=1) == PHONES41.index(SIL)).all()
+
+
+def test_the_mouth_opens_for_vowels_and_rests_in_pauses(analysis: SpeechAnalysis) -> None:
+    track = MouthModel.load().predict(analysis, 60.0)
+    jaw, times = track.channel("jawOpen"), track.times_s
+    phones = analysis.phones
+
+    def during(symbols: set[str]) -> np.ndarray:
+        inside = [(times > p.start_s + 0.02) & (times < p.end_s - 0.02) for p in phones.phones if p.symbol in symbols]
+        return jaw[np.any(inside, axis=0)]
+
+    long_pauses = [p for p in phones.phones if p.symbol == SIL and p.end_s - p.start_s > 0.4]
+    at_rest = np.any([(times > p.start_s + 0.2) & (times < p.end_s - 0.2) for p in long_pauses], axis=0)
+    assert during({"AA", "AE", "AO", "AY"}).mean() > 0.25
+    assert during({"AA", "AE", "AO", "AY"}).mean() > 2 * during({"S", "Z", "IY", "UW"}).mean()
+    assert jaw[at_rest].max() < 0.08
+
+
+def test_rounded_vowels_round_and_spread_ones_spread(analysis: SpeechAnalysis) -> None:
+    track = MouthModel.load().predict(analysis, 60.0)
+
+    def mean(channel: str, symbol: str) -> float:
+        spans = analysis.phones.spans(frozenset((symbol,)))
+        inside = np.any([(track.times_s > a) & (track.times_s < b) for a, b in spans], axis=0)
+        return float(track.channel(channel)[inside].mean())
+
+    assert mean("mouthPucker", "UW") > mean("mouthPucker", "IY") + 0.05
+    assert mean("mouthStretchLeft", "IY") > mean("mouthStretchLeft", "UW") + 0.05
+
+
+@pytest.mark.parametrize("fps", [24.0, 25.0, 30000 / 1001, 60.0])
+def test_only_the_mouth_moves_and_any_rate_is_the_same_motion(analysis: SpeechAnalysis, fps: float) -> None:
+    model = MouthModel.load()
+    track = model.predict(analysis, fps)
+    fine, _ = model.predict(analysis, 120.0).sampled(track.times_s)
+    assert np.abs(fine - track.values).max() < 0.05
+    still = [arkit_index(n) for n in track.names if not n.startswith(("mouth", "jaw", "tongue"))]
+    assert not track.values[:, still].any()
+    assert track.duration_s > analysis.clip.duration_s - 2 / fps
+    assert FPS == 50
