@@ -35,6 +35,46 @@ def apply_sparse(indptr, indices, weights, values, out):
 
 
 @jit
+def add_shapes(weights, shapes, out):
+    """out (N, K) += sum of weights (S,) times shapes (S, N, K), skipping shapes at zero.
+
+    A matrix product would do the same; BLAS threads, spinning beside the rendering threads, cost more than they help.
+    """
+    for s in range(weights.shape[0]):
+        weight = weights[s]
+        if weight != 0.0:
+            for row in range(out.shape[0]):
+                for k in range(out.shape[1]):
+                    out[row, k] += weight * shapes[s, row, k]
+
+
+@jit
+def turn_points(points, follows, turns, shift):
+    """Turn every point (V, 3) about the origin, in place, then move it.
+
+    Args:
+        follows: (V,) 0..1: a point's place in `turns`, and its share of the shift.
+        turns: (L, 3, 3) rotations from none to the whole pose; between two of them the result is interpolated.
+        shift: (3,) metres.
+    """
+    steps = turns.shape[0] - 1
+    moved = np.empty(3)
+    for v in range(points.shape[0]):
+        place = min(1.0, max(0.0, follows[v])) * steps
+        low = min(int(place), steps - 1)
+        share = place - low
+        for k in range(3):
+            below = turns[low, k, 0] * points[v, 0] + turns[low, k, 1] * points[v, 1] + turns[low, k, 2] * points[v, 2]
+            high = low + 1
+            above = (
+                turns[high, k, 0] * points[v, 0] + turns[high, k, 1] * points[v, 1] + turns[high, k, 2] * points[v, 2]
+            )
+            moved[k] = below + share * (above - below) + follows[v] * shift[k]
+        for k in range(3):
+            points[v, k] = moved[k]
+
+
+@jit
 def vertex_normals(points, triangles, out):
     """Area-weighted unit normals (V, 3) of points (V, 3) under triangles (T, 3), anticlockwise from outside."""
     out[:] = 0.0

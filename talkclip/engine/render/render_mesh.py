@@ -95,7 +95,8 @@ class RenderMesh:
         ramp = np.clip((height - NECK_BENDS_FROM_M) / (NECK_BENDS_TO_M - NECK_BENDS_FROM_M), 0, 1)
         self._follows = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
         below = np.maximum(0.0, NECK_LONGER_BELOW_M - height)
-        self._longer_neck = (_NECK_LONGER * below * below / (below + 0.01)).astype(np.float32)
+        self._relaxed = np.array(head.vertices)
+        self._relaxed[:, 1] -= _NECK_LONGER * below * below / (below + 0.01)
         mouth_parts = [i for i, n in enumerate(head.part_names) if "teeth" in n or n == "tongue"]
         self._in_mouth = np.isin(head.part, mouth_parts)
         self._light_rest, self._light_shapes = self._bake_light()
@@ -185,16 +186,19 @@ class RenderMesh:
 
     def pose(self, values: np.ndarray, head: np.ndarray) -> PosedMesh:
         """Geometry for shape values (52,) in ARKit order and a head pose (6,) in the columns of HEAD6."""
-        coarse = self.head.blend(values)
-        coarse[:, 1] -= self._longer_neck
-        light = np.clip(self._light_rest + np.clip(values, 0, 1) @ self._light_shapes, 0.0, 1.0)
+        if not np.isfinite(values).all() or not np.isfinite(head).all():
+            raise ValueError("a shape value or the head pose is not a number")
+        coarse, light = self._relaxed.copy(), self._light_rest.copy()
+        raster.add_shapes(values, self.head.deltas, coarse)
+        raster.add_shapes(np.clip(values, 0, 1), self._light_shapes[..., None], light[:, None])
+        np.clip(light, 0.0, 1.0, out=light)
         light = np.where(self._in_mouth, self._mouth_light(coarse), light)
         self._shade_under_lids(coarse, light)
         packed = np.concatenate([coarse, light[:, None], self._follows[:, None]], 1).astype(np.float32)
         fine = np.empty((self._weights.shape[0], 5), np.float32)
         raster.apply_sparse(self._indptr, self._indices, self._data, packed, fine)
         points = self._eyes_round(np.ascontiguousarray(fine[:, :3]))
-        points = bend(points, fine[:, 4], head)
+        bend(points, fine[:, 4], head)
         moving = np.zeros((len(points), 8), np.float32)
         moving[:, :3], moving[:, 6] = points, fine[:, 3]
         raster.vertex_normals(points, self.triangles, moving[:, 3:6])
@@ -243,28 +247,17 @@ def linear_to_srgb(light: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
 
 
-def bend(points: np.ndarray, follows: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """Turn the head about the pivot; `follows` (V,) says how much of the pose each point takes part in.
+def bend(points: np.ndarray, follows: np.ndarray, head: np.ndarray) -> None:
+    """Turn the head about the pivot, in place; `follows` (V,) says how much of the pose each point takes part in.
 
     Points between take a share of the angles, not a mix of positions, so that the neck keeps its volume.
     """
     if len(head) != len(HEAD6):
         raise ValueError(f"head pose has {len(head)} values, not {len(HEAD6)}")
-    if not np.any(head):
-        return points
-    levels = np.linspace(0.0, 1.0, 17)
-    turns = matrix_from_pitch_yaw_roll(levels[:, None] * np.asarray(head[:3], np.float64)).astype(np.float32)
-    place = np.clip(follows, 0, 1) * (len(levels) - 1)
-    low = np.minimum(place.astype(np.int64), len(levels) - 2)
-    share = (place - low)[:, None]
-    moved = np.empty_like(points)
-    whole = follows >= 1.0
-    moved[whole] = points[whole] @ turns[-1].T
-    part = ~whole
-    below = np.einsum("vij,vj->vi", turns[low[part]], points[part])
-    above = np.einsum("vij,vj->vi", turns[low[part] + 1], points[part])
-    moved[part] = below + share[part] * (above - below)
-    return moved + follows[:, None] * np.asarray(head[3:], np.float32)
+    if np.any(head):
+        levels = np.linspace(0.0, 1.0, 17)
+        turns = matrix_from_pitch_yaw_roll(levels[:, None] * np.asarray(head[:3], np.float64))
+        raster.turn_points(points, follows, turns.astype(np.float32), np.asarray(head[3:], np.float32))
 
 
 def _ambient_light(points: np.ndarray, triangles: np.ndarray, n_directions: int, map_size: int) -> np.ndarray:
