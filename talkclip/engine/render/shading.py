@@ -122,12 +122,11 @@ def gather_fragments(ids, screen, triangles, kinds, pixel, triangle, cover):
 
 
 @inline
-def _interpolate(p, t, px, py, screen, surface):
+def _interpolate(p, t, px, py, screen, triangles, moving, paint):
     """Fill X .. SHARE at the middle of a pixel."""
     # Unsigned, or numba would test every index for Python's negative ones.
-    a, b, c = np.uint32(surface.triangles[t, 0]), np.uint32(surface.triangles[t, 1]), np.uint32(surface.triangles[t, 2])
+    a, b, c = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
     wa, wb, wc = barycentric(screen, a, b, c, 2.0 * px + 1.0, 2.0 * py + 1.0)
-    moving, paint = surface.moving, surface.paint
     for k in range(8):
         p[X + k] = wa * moving[a, k] + wb * moving[b, k] + wc * moving[c, k]
     for k in range(8):
@@ -173,28 +172,30 @@ def _compiled_shade(stamp: int) -> Callable[..., None]:
         if stamp < 0:
             return
         width = layers.skin_cover.shape[1]
+        # Taken out of their tuples once: numba counts references at every look into a tuple of arrays.
+        triangles, kinds, moving, paint = surface.triangles, surface.kinds, surface.moving, surface.paint
+        folds_now, palette, side_of = surface.folds, surface.palette, surface.side
+        lamps, sky, ground, volume = studio.lamps, studio.sky, studio.ground, studio.volume
         p = np.zeros(N_FIELDS)
         for fragment in range(n_fragments):
             py, px = pixel[fragment] // width, pixel[fragment] % width
             t = triangle[fragment]
-            kind = surface.kinds[t]
+            kind = kinds[t]
             cover = covers[fragment]
-            _interpolate(p, t, px, py, screen, surface)
+            _interpolate(p, t, px, py, screen, triangles, moving, paint)
             away = _look(p, kind, studio.eye_distance)
             if kind == SKIN:
-                materials.skin(p, studio.volume, surface.folds)
+                materials.skin(p, volume, folds_now)
             elif kind in (BROWS, HAIR):
-                materials.hair(p, kind, studio.volume, surface.palette)
+                materials.hair(p, kind, volume, palette)
             elif kind == EYE:
-                side = surface.side[surface.triangles[t, 0]]
-                materials.eye(
-                    p, surface.eye_centers[side], surface.eye_axes[side], side, studio.volume, surface.palette
-                )  # fmt: skip
+                side = side_of[triangles[t, 0]]
+                materials.eye(p, surface.eye_centers[side], surface.eye_axes[side], side, volume, palette)
             else:
-                materials.mouth_or_lash(p, kind, studio.volume)
-            light_point(p, kind, studio.lamps, studio.sky, studio.ground, key)
+                materials.mouth_or_lash(p, kind, volume)
+            light_point(p, kind, lamps, sky, ground, key)
             if kind == EYE:
-                reflect_softbox(p, studio.lamps, key)
+                reflect_softbox(p, lamps, key)
             _deposit(p, kind in (SKIN, BROWS, HAIR), cover, px, py, layers)
             known = layers.distance[py, px]
             # A pixel at an outline holds two distances: give it one of its own, so that no light spreads into it.
