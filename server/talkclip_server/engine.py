@@ -102,7 +102,7 @@ class PipelineEngine:
             track.n_frames,
             time.perf_counter() - begin_s,
             result.phones.backend,
-            notes + tuple(note for reading in result.readings for note in reading.notes),
+            notes + result.notes + tuple(note for reading in result.readings for note in reading.notes),
             result.phones if len(result.phones.phones) <= _MAX_PHONES else None,
             result.timeline,
         )

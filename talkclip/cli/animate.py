@@ -49,10 +49,11 @@ def animate(
         seed, mouth, blinks, head, "flame" if flame and space == "arkit52" else space,
     )  # fmt: skip
     from talkclip.engine.pipeline import Pipeline
-    from talkclip.engine.speech.media import load_audio
+    from talkclip.engine.speech.media import load_media
 
     with progress_bar(quiet) as progress:
-        request = direction.request(load_audio(audio))
+        media = load_media(audio)
+        request = direction.request(media.clip)
         pipeline = Pipeline.load(backend, flame)
         result = pipeline.animate(request, progress)
         write_track(result.track, output)
@@ -60,5 +61,7 @@ def animate(
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         for reading in result.readings:
             console.print(reading.summary())
+        for note in (*media.notes, *result.notes):
+            console.print(f"note: {note}")
         track = result.track
         console.print(f"{output}: {track.n_frames} frames at {track.fps:g} fps, speech by '{result.phones.backend}'")

@@ -70,7 +70,9 @@ def batch(
                 continue
             try:
                 _check_id(row, seen)
-                _speak(row, manifest.parent, default_fps, pipeline, target)
+                for note in _speak(row, manifest.parent, default_fps, pipeline, target):
+                    if not quiet:
+                        console.print(f"note: {row.id} (line {row.number}): {note}")
             except TalkClipError as error:
                 failed += 1
                 console.print(f"talkclip: {row.id or '(no id)'} (line {row.number}): {error}")
@@ -118,8 +120,9 @@ def _check_id(row: Row, seen: set[str]) -> None:
     seen.add(row.id.lower())
 
 
-def _speak(row: Row, folder: Path, default_fps: float, pipeline: Pipeline, target: Path) -> None:
-    from talkclip.engine.speech.media import load_audio
+def _speak(row: Row, folder: Path, default_fps: float, pipeline: Pipeline, target: Path) -> tuple[str, ...]:
+    """Write one row's track. -> notes for the user."""
+    from talkclip.engine.speech.media import load_media
 
     cells = row.cells
     if not cells["audio"]:
@@ -135,8 +138,10 @@ def _speak(row: Row, folder: Path, default_fps: float, pipeline: Pipeline, targe
         fps=options.parse_fps(cells["fps"]) if cells.get("fps") else default_fps,
         seed=int(_number(cells, "seed", 0)),
     )
-    clip = load_audio(_found(cells["audio"], folder))
-    write_track(pipeline.animate(direction.request(clip)).track, target)
+    media = load_media(_found(cells["audio"], folder))
+    result = pipeline.animate(direction.request(media.clip))
+    write_track(result.track, target)
+    return (*media.notes, *result.notes)
 
 
 def _number(cells: Mapping[str, str], column: str, default: float) -> float:

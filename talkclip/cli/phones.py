@@ -26,14 +26,15 @@ def phones(
     """
     options.checked_output(output, (".textgrid", ".json"))
     from talkclip.engine.speech.frontend import SpeechFrontEnd
-    from talkclip.engine.speech.media import load_audio
+    from talkclip.engine.speech.media import load_media
 
     with progress_bar(quiet) as progress:
-        clip = load_audio(audio)
-        analysis = SpeechFrontEnd(backend).analyse(clip, options.transcript(text), None, progress)
+        media = load_media(audio)
+        analysis = SpeechFrontEnd(backend).analyse(media.clip, options.transcript(text), None, progress)
         write_phones(analysis.phones, output)
     if not quiet:
         track = analysis.phones
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
-            f"{output}: {len(track.phones)} phones, {len(track.words)} words, found by '{track.backend}'"
-        )
+        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        for note in (*media.notes, *analysis.notes):
+            console.print(f"note: {note}")
+        console.print(f"{output}: {len(track.phones)} phones, {len(track.words)} words, found by '{track.backend}'")

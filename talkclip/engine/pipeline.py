@@ -97,7 +97,7 @@ class Pipeline:
         report(progress, "motion", 1.0, "Done")
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings)
+        return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings, analysis.notes)
 
     def _style_track(self, timeline: PromptTimeline, duration_s: float, fps: float) -> StyleTrack:
         """Codes per segment, mixed per frame: cross-fades happen in the style space."""

@@ -51,9 +51,11 @@ class AnimateResult:
         phones: what the mouth followed.
         timeline: the prompts as played (a script's directions with their times).
         readings: what was understood, one per distinct prompt.
+        notes: from the speech front end (a transcript that does not fit somewhere, noise), one sentence each.
     """
 
     track: CoefficientTrack
     phones: PhoneTrack
     timeline: PromptTimeline
     readings: tuple[PromptReading, ...]
+    notes: tuple[str, ...] = ()
