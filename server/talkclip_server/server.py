@@ -126,6 +126,9 @@ class Server:
                 poller.poll(_RETRY_MS if self._front.blocked else _IDLE_MS)
                 self._turn()
         finally:
+            # A farewell may still lie unread in the socket: the log accounts for every client all the same.
+            for session in list(self._front.sessions.values()):
+                self._drop(session, "stop")
             self._front.close()
             self._close()
             _log.info("event=stop jobs_done=%d jobs_failed=%d", self._table.done, self._table.failed)
