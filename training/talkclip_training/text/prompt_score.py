@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import collections
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,13 +23,15 @@ from talkclip.engine.text import lexicon
 from talkclip.engine.text.emotion_model import EmotionModel, Guess, frame_text
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS, PhraseTable
-from talkclip.engine.text.pose import expression_pose
+from talkclip.engine.text.pose import PromptStyler, expression_pose
 from talkclip.engine.text.understand import PromptReading, understand
+from talkclip.timeline import PromptEdit
 from talkclip_rigs.facs import AuMove
 
 SEEN, STRONG, ABSENT = 0.12, 0.5, 0.08
 
 Pose = Mapping[str, float]
+EditedPose = Callable[[str, Sequence[PromptEdit]], np.ndarray]
 
 
 def load_prompts(path: Path) -> list[dict[str, Any]]:
@@ -37,12 +39,25 @@ def load_prompts(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def score(items: list[dict[str, Any]], pose_of: Callable[[str], np.ndarray]) -> tuple[dict[str, float], list[str]]:
-    """-> share of right items per group (and "all"), and what went wrong."""
+def score(
+    items: list[dict[str, Any]], pose_of: Callable[[str], np.ndarray], edited: EditedPose | None = None
+) -> tuple[dict[str, float], list[str]]:
+    """-> share of right items per group (and "all"), and what went wrong.
+
+    Args:
+        items: the frozen items.
+        pose_of: prompt -> pose.
+        edited: prompt and weighted edits -> pose; items with edits are left out without it.
+    """
     right: dict[str, list[bool]] = collections.defaultdict(list)
     wrong: list[str] = []
     for item in items:
-        pose = _named(pose_of(item["prompt"]))
+        if "edits" in item:
+            if edited is None:
+                continue
+            pose = _named(edited(item["prompt"], [PromptEdit(text, weight) for text, weight in item["edits"]]))
+        else:
+            pose = _named(pose_of(item["prompt"]))
         faults = _pair_faults(pose, _named(pose_of(item["weaker"]))) if "weaker" in item else _faults(item, pose)
         right[item["group"]].append(not faults)
         if faults:
@@ -63,7 +78,8 @@ def main() -> None:
     encoder = MiniLMEncoder.load()
     shipped = EmotionModel.load(encoder)
     table = {}
-    table["shipped"], wrong = score(items, lambda text: expression_pose(understand(text, shipped)))
+    styler = PromptStyler(encoder, shipped)
+    table["shipped"], wrong = score(items, styler.pose, styler.code)
     with mock.patch.object(lexicon, "feeling_words", lambda: PhraseTable([])):
         bare = _without_words(encoder)
         table["no lexicon of feeling"], _ = score(items, lambda text: expression_pose(understand(text, bare)))
@@ -143,7 +159,9 @@ def _pair_faults(strong: Pose, weak: Pose) -> list[str]:
 
 
 def _faults(item: dict[str, Any], pose: Pose) -> list[str]:
-    faults = [] if "look" not in item or LOOKS[item["look"]](pose) else [f"does not look {item['look']}"]
+    looks = item.get("look", [])
+    looks = [looks] if isinstance(looks, str) else looks
+    faults = [] if not looks or any(LOOKS[look](pose) for look in looks) else [f"does not look {' or '.join(looks)}"]
     for key, wanted in item.get("expect", {}).items():
         if key == "any":
             ok = any(_mean(pose, root) >= SEEN for root in wanted)
