@@ -27,6 +27,7 @@ from talkclip.ipa import arpabet_of
 from talkclip.phones import SIL, Phone, PhoneTrack, arpabet, read_phones
 
 RATE = 16000
+PROMPTS = Path(__file__).resolve().parents[1] / "data" / "prompt_corpus" / "directions.jsonl"
 FESTIVAL_VOICES = ("voice_kal_diphone", "voice_ked_diphone", "voice_cmu_us_slt_arctic_hts")
 ESPEAK_VOICES = (
     "en-us", "en-us+f2", "en-us+m3", "en-us+f4", "en-us+m7", "en-gb", "en-gb+f3", "en-gb-scotland", "en-us+f5",

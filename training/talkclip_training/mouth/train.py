@@ -23,11 +23,10 @@ from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_featu
 from talkclip.engine.speech.recognise import recognise
 from talkclip.files import atomic_write
 from talkclip.phones import Phone, PhoneTrack
-from talkclip_training.mouth.corpus import Utterance, content_hash, lj_utterances, synthetic_utterances
+from talkclip_training.mouth.corpus import PROMPTS, Utterance, content_hash, lj_utterances, synthetic_utterances
 from talkclip_training.mouth.visemes import CHANNELS, render_targets
 
 HERE = Path(__file__).resolve().parent
-PROMPTS = HERE.parent / "data" / "prompt_corpus" / "directions.jsonl"
 WEIGHTS = HERE.parents[2] / "talkclip" / "engine" / "weights" / "mouth.npz"
 HELD_OUT_VOICES = frozenset(("voice_ked_diphone", "en-gb+f3", "en-us+m3"))
 HELD_OUT_LJ = 6
