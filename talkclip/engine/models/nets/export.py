@@ -1,0 +1,90 @@
+"""ONNX files of the trained model, for the runtime without torch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from talkclip.engine.models.config import AUDIO_WIDTHS, config_to_dict
+from talkclip.engine.models.nets.model import TalkClipModel
+from talkclip.errors import InputError
+from talkclip.files import atomic_write
+
+OPSET = 18
+CONFIG_KEY = "talkclip_config"
+# Any length will do; 0 and 1 would be taken for constants.
+_EXAMPLE_FRAMES = 6
+
+
+class _Face(nn.Module):
+    def __init__(self, model: TalkClipModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, audio: Tensor, style: Tensor) -> Tensor:
+        """audio (T + 2 * context, I), style (T, S) -> (T, C)."""
+        return self.model.decode(audio[None], style[None])[0]
+
+
+def export_face(model: TalkClipModel, path: str | Path) -> None:
+    """Write the decoder with its audio encoder.
+
+    Inputs `audio` float32 (T + 2 * context, I) and `style` float32 (T, S); output `coefficients` float32 (T, C), any
+    T >= 1. The configuration stands in the file's metadata as JSON under "talkclip_config".
+
+    Raises:
+        InputError: a configuration that the graph cannot express (dynamic feed-forward or several query tokens).
+    """
+    config = model.config
+    if config.feed_forward != "plain" or config.query_tokens != 1 or config.audio_input == "phones":
+        raise InputError(
+            "Only models with plain feed-forward, one query token and vectors as input are exported.",
+            "Run the others in torch.",
+        )
+    audio = torch.zeros(_EXAMPLE_FRAMES + 2 * config.context, AUDIO_WIDTHS[config.audio_input])
+    style = torch.zeros(_EXAMPLE_FRAMES, config.style_width)
+    frames = torch.export.Dim("frames", min=1, max=2**20)
+    shapes = ({0: frames + 2 * config.context}, {0: frames})
+    _export(_Face(model), (audio, style), ["audio", "style"], ["coefficients"], shapes, model, path)
+
+
+def export_text_style(model: TalkClipModel, path: str | Path) -> None:
+    """Write T2SS: `vector` float32 (B, text width) -> `style` float32 (B, S), any B >= 1."""
+    batch = torch.export.Dim("batch", min=1, max=2**16)
+    vector = torch.ones(2, model.config.text_width)
+    _export(model.text_style, (vector,), ["vector"], ["style"], ({0: batch},), model, path)
+
+
+def _export(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    shapes: tuple[dict[int, Any], ...],
+    model: TalkClipModel,
+    path: str | Path,
+) -> None:
+    was_training = model.training
+    module.eval()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own, about its libraries
+            logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+            program = torch.onnx.export(
+                module, example, input_names=inputs, output_names=outputs, dynamic_shapes=shapes,
+                dynamo=True, opset_version=OPSET, verbose=False, external_data=False,
+            )  # fmt: skip
+    finally:
+        model.train(was_training)
+    assert program is not None
+    proto = program.model_proto
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = CONFIG_KEY, json.dumps(config_to_dict(model.config), sort_keys=True)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
