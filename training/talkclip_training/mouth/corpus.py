@@ -57,6 +57,18 @@ def lj_utterances(folder: Path) -> list[Utterance]:
     return found
 
 
+def folder_utterances(folder: Path) -> list[Utterance]:
+    """What `talkclip_training.speech.kokoro` wrote: VOICE-NNN.flac with .json."""
+    found = []
+    for sound in sorted(folder.glob("*.flac")):
+        phones = sound.with_suffix(".json")
+        if phones.exists():
+            found.append(Utterance(load_audio(sound), read_phones(phones), sound.stem.rsplit("-", 1)[0]))
+    if not found:
+        raise InputError(f"{folder}: holds no .flac with .json.", "Run talkclip_training.speech.kokoro first.")
+    return found
+
+
 def sentences(prompts: Path, n: int, seed: int) -> list[str]:
     """`n` English lines of the prompt corpus (ours, CC0), 5-18 plain words each: natural text to synthesise."""
     lines = []

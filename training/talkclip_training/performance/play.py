@@ -17,6 +17,7 @@ from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.layers.lips import apply_lip_constraint
 from talkclip.engine.motion import speak_with_expression
 from talkclip.phones import VOWELS, PhoneTrack
+from talkclip.timebase import frame_count, frame_times
 from talkclip_training.mouth.visemes import CHANNELS, render_targets
 
 # Arousal of somebody who reads aloud without feeling: articulation as the viseme table has it.
@@ -48,33 +49,52 @@ class Condition:
     arousal: float = CALM
 
 
-def play(
-    phones: PhoneTrack, loudness: np.ndarray, loudness_fps: float, times_s: np.ndarray, condition: Condition
-) -> np.ndarray:
-    """Act one line.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spoken:
+    """A line as a neutral face says it, with what an expression needs to know of the speech.
+
+    Attributes:
+        phones: with exact times.
+        fps: frames per second of the arrays.
+        mouth: float32 (T, 52), 0..1; frame k stands at k / fps.
+        loud: (T,) 0..1, loudness over about a syllable.
+        accents: (T,) 0..1, humps at stressed vowels.
+    """
+
+    phones: PhoneTrack
+    fps: float
+    mouth: np.ndarray
+    loud: np.ndarray
+    accents: np.ndarray
+
+
+def speak(phones: PhoneTrack, loudness: np.ndarray, loudness_fps: float, fps: float) -> Spoken:
+    """Say one line without feeling.
 
     Args:
         phones: with exact times.
         loudness: (F,) 0..1, as in `AcousticFeatures`, of the same sound.
         loudness_fps: frames per second of `loudness`.
-        times_s: (T,) evenly spaced seconds from 0.
-        condition: how it is played.
-
-    Returns:
-        float32 (T, 52), 0..1.
+        fps: frames per second of the result.
     """
+    times_s = frame_times(frame_count(phones.duration_s, fps), fps)
     clock_s = np.arange(len(loudness)) / loudness_fps
     curves = render_targets(phones.phones, clock_s, loudness)
-    spoken = np.zeros((len(times_s), len(ARKIT52)), np.float32)
+    mouth = np.zeros((len(times_s), len(ARKIT52)), np.float32)
     for name, curve in zip(CHANNELS, curves.T, strict=True):
-        spoken[:, _columns(name)] = np.interp(times_s, clock_s, curve)[:, None]
-    spoken[:, _MOUTH] *= 1 + _ENERGY * (condition.arousal - CALM)
-    loud = np.interp(times_s, clock_s, gaussian_filter1d(np.asarray(loudness, np.float64), 0.12 * loudness_fps))
-    expression = _breathing(condition, loud)
-    values = speak_with_expression(np.clip(spoken, 0, 1), expression)
-    values = _accented(values, condition, _accents(phones, loudness, loudness_fps, times_s))
-    fps = 1 / (times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
-    return apply_lip_constraint(values, phones, fps)
+        mouth[:, _columns(name)] = np.interp(times_s, clock_s, curve)[:, None]
+    smooth = gaussian_filter1d(np.asarray(loudness, np.float64), 0.12 * loudness_fps)
+    accents = _accents(phones, loudness, loudness_fps, times_s)
+    return Spoken(phones, fps, mouth, np.interp(times_s, clock_s, smooth), accents)
+
+
+def act(spoken: Spoken, condition: Condition) -> np.ndarray:
+    """Play a line with an expression -> float32 (T, 52), 0..1."""
+    mouth = spoken.mouth.copy()
+    mouth[:, _MOUTH] *= 1 + _ENERGY * (condition.arousal - CALM)
+    values = speak_with_expression(np.clip(mouth, 0, 1), _breathing(condition, spoken.loud))
+    values = _accented(values, condition, spoken.accents)
+    return apply_lip_constraint(values, spoken.phones, spoken.fps)
 
 
 def _breathing(condition: Condition, loud: np.ndarray) -> np.ndarray:

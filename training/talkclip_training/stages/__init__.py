@@ -1,0 +1,1 @@
+"""The two training stages of the model, and what they read: spoken lines, conditions, texts."""

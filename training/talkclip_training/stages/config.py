@@ -1,0 +1,83 @@
+"""One training run, read from TOML: unknown keys and wrong values are reported all together."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from talkclip.engine.models.config import ModelConfig, config_from_dict
+from talkclip.engine.models.nets.losses import LossWeights
+from talkclip.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """How one stage is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: crops per step and process.
+        frames: frames of a crop.
+        rate: peak learning rate of Adam.
+        warmup: steps until the peak; then a cosine to a hundredth.
+        decay_ema: of the averaged weights, which are the ones kept.
+        seed: of weights, batches and conditions.
+        temporal_from: step from which the temporal discriminator takes part; 0 = never.
+        text_from, text_to: probability that a crop's style comes from text (stage 2), at the start and from
+            `text_ramp` of the steps on.
+        text_ramp: share of the steps in which it rises.
+        every: steps between log lines, evaluations and checkpoints.
+        threads: torch threads.
+    """
+
+    steps: int = 4000
+    batch: int = 32
+    frames: int = 64
+    rate: float = 1e-3
+    warmup: int = 200
+    decay_ema: float = 0.999
+    seed: int = 0
+    temporal_from: int = 0
+    text_from: float = 0.0
+    text_to: float = 0.9
+    text_ramp: float = 0.7
+    every: int = 250
+    threads: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class StageConfig:
+    """A configuration file: tables [run], [model], [loss]."""
+
+    run: RunConfig = dataclasses.field(default_factory=RunConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    loss: LossWeights = dataclasses.field(default_factory=LossWeights)
+
+
+def load_config(path: Path) -> StageConfig:
+    """Read a TOML file.
+
+    Raises:
+        InputError: it cannot be read, or holds unknown tables, keys or values; everything in one message.
+    """
+    try:
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).", "Give a training configuration.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not TOML ({error}).", "See training/configs.") from error
+    problems = [f"unknown table [{name}]" for name in tables if name not in ("run", "model", "loss")]
+    for name, kind in (("run", RunConfig), ("loss", LossWeights)):
+        known = {field.name: field for field in dataclasses.fields(kind)}
+        for key, value in tables.get(name, {}).items():
+            if key not in known:
+                problems.append(f"unknown key {name}.{key}")
+            elif isinstance(value, bool) or not isinstance(value, int | float | str):
+                problems.append(f"{name}.{key} is {value!r}")
+    if problems:
+        raise InputError(f"{path}: {'; '.join(problems)}.", "See training/configs and talkclip_training/stages/config.py.")
+    return StageConfig(
+        RunConfig(**tables.get("run", {})), config_from_dict(tables.get("model", {})), LossWeights(**tables.get("loss", {}))
+    )

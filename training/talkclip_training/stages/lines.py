@@ -1,0 +1,164 @@
+"""Spoken lines ready for training: what the model hears of them, and how a neutral face says them.
+
+    python -m talkclip_training.stages.lines --lj DIR --kokoro DIR [--mocap DIR] --out lines.npz
+
+Takes about a minute per ten minutes of speech. LJSpeech excerpts, Kokoro voices (`talkclip_training.speech.kokoro`),
+festival and espeak-ng have exact phone times; the speech mocap has captured mouths instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from talkclip.audio import AudioClip
+from talkclip.engine.models.inputs import MODEL_FPS, stacked
+from talkclip.engine.models.mouth import window_features
+from talkclip.engine.speech import hama
+from talkclip.engine.speech.features import FPS, extract_features
+from talkclip.engine.speech.recognise import recognise
+from talkclip.files import atomic_write
+from talkclip.phones import Phone, PhoneTrack
+from talkclip_training.mouth.corpus import (
+    PROMPTS,
+    Utterance,
+    content_hash,
+    folder_utterances,
+    lj_utterances,
+    synthetic_utterances,
+)
+from talkclip_training.performance.play import Spoken, speak
+
+# How the phones of the input were found: a recogniser errs, an aligner moves borders.
+KINDS = ("recognised", "aligned")
+# These speak only in the evaluation.
+HELD_OUT_VOICES = frozenset(("voice_ked_diphone", "en-gb+f3", "en-us+m3", "af_nova", "am_liam", "bf_alice", "bm_lewis"))
+HELD_OUT_LJ = 6
+JITTER_S = 0.012
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Line:
+    """One spoken sentence.
+
+    Attributes:
+        voice: who speaks.
+        heard: kind of phones -> float32 (T, 244), what the model hears at 25 fps.
+        spoken: how a neutral face says it.
+    """
+
+    voice: str
+    heard: dict[str, np.ndarray]
+    spoken: Spoken
+
+
+def prepare(utterance: Utterance, rng: np.random.Generator) -> Line:
+    """Listen to a line as the pipeline does, and let a neutral face say it."""
+    log_probs, tokens = hama.posteriors(utterance.clip)
+    features = extract_features(utterance.clip, log_probs=log_probs)
+    phones = {
+        "recognised": recognise(utterance.clip, log_probs, tokens),
+        "aligned": _jittered(utterance.phones, rng),
+    }
+    heard = {
+        kind: stacked(window_features(features, track, 0), utterance.clip.duration_s) for kind, track in phones.items()
+    }
+    return Line(utterance.voice, heard, speak(utterance.phones, features.loudness, FPS, MODEL_FPS))
+
+
+def save_lines(lines: Sequence[Line], about: dict[str, object], path: Path) -> None:
+    """One npz: arrays joined over all lines, with the borders between them."""
+    arrays: dict[str, np.ndarray] = {
+        f"heard_{kind}": np.concatenate([line.heard[kind] for line in lines]).astype(np.float16) for kind in KINDS
+    }
+    for name in ("mouth", "loud", "accents"):
+        arrays[name] = np.concatenate([getattr(line.spoken, name) for line in lines]).astype(np.float16)
+    phones = [[(p.symbol, p.start_s, p.end_s) for p in line.spoken.phones.phones] for line in lines]
+    index = {
+        "about": about,
+        "voices": [line.voice for line in lines],
+        "frames": [len(line.spoken.mouth) for line in lines],
+        "durations_s": [line.spoken.phones.duration_s for line in lines],
+        "phones": phones,
+    }
+    with atomic_write(path) as temporary, temporary.open("wb") as handle:
+        np.savez(handle, index=np.array(json.dumps(index)), **arrays)
+
+
+def load_lines(path: Path) -> tuple[list[Line], dict[str, object]]:
+    """-> the lines, and what they were made of."""
+    with np.load(path, allow_pickle=False) as data:
+        index = json.loads(str(data["index"]))
+        arrays = {name: data[name].astype(np.float32) for name in data.files if name != "index"}
+    borders = np.concatenate([[0], np.cumsum(index["frames"])])
+    lines = []
+    for k, voice in enumerate(index["voices"]):
+        part = slice(borders[k], borders[k + 1])
+        phones = tuple(Phone(symbol, start_s, end_s) for symbol, start_s, end_s in index["phones"][k])
+        track = PhoneTrack(phones, (), index["durations_s"][k], "file")
+        spoken = Spoken(track, MODEL_FPS, arrays["mouth"][part], arrays["loud"][part], arrays["accents"][part])
+        lines.append(Line(voice, {kind: arrays[f"heard_{kind}"][part] for kind in KINDS}, spoken))
+    return lines, index["about"]
+
+
+def split(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """-> (train, held out by voice and, for LJ, by sentence)."""
+    last_lj = [line for line in lines if line.voice == "lj"][-HELD_OUT_LJ:]
+    held = [line for line in lines if line.voice in HELD_OUT_VOICES or any(line is other for other in last_lj)]
+    return [line for line in lines if not any(line is other for other in held)], held
+
+
+def _in_a_room(utterance: Utterance, rng: np.random.Generator) -> Utterance:
+    """Synthetic voices are clean and equally loud; recordings are not: another gain and a noise floor."""
+    samples = utterance.clip.samples * 10 ** (rng.uniform(-12, 0) / 20)
+    samples = samples + 10 ** (rng.uniform(-80, -45) / 20) * rng.standard_normal(samples.size)
+    clip = AudioClip(np.clip(samples, -1, 1).astype(np.float32), utterance.clip.sample_rate, utterance.voice)
+    return dataclasses.replace(utterance, clip=clip)
+
+
+def _jittered(track: PhoneTrack, rng: np.random.Generator) -> PhoneTrack:
+    """Borders moved as aligners move them; phones that would vanish keep their times."""
+    moved: list[Phone] = []
+    last_s = 0.0
+    for phone in track.phones:
+        start_s = max(phone.start_s + float(rng.normal(0, JITTER_S)), last_s)
+        end_s = max(phone.end_s, start_s + 0.01)
+        moved.append(Phone(phone.symbol, start_s, end_s))
+        last_s = end_s
+    return dataclasses.replace(track, phones=tuple(moved))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lj", type=Path, required=True, help="folder with LJSpeech clips and TextGrids")
+    parser.add_argument("--kokoro", type=Path, required=True, help="folder made by talkclip_training.speech.kokoro")
+    parser.add_argument("--prompts", type=Path, default=PROMPTS, help="lines for festival and espeak-ng to say")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    made = [*synthetic_utterances(arguments.prompts, 30, 10, arguments.seed), *folder_utterances(arguments.kokoro)]
+    utterances = [_in_a_room(utterance, rng) for utterance in made] + lj_utterances(arguments.lj)
+    about = {
+        "data_sha256": content_hash(utterances),
+        "seed": arguments.seed,
+        "seconds": round(sum(u.clip.duration_s for u in utterances), 1),
+        "lines": len(utterances),
+    }
+    lines = []
+    for number, utterance in enumerate(utterances):
+        lines.append(prepare(utterance, rng))
+        if number % 100 == 99:
+            print(f"{number + 1} of {len(utterances)} lines", flush=True)
+    save_lines(lines, about, arguments.out)
+    print(f"{arguments.out}: {json.dumps(about)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The loop both stages share: Adam, warm-up and cosine, averaged weights, checkpoints, logs, several processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from talkclip.engine.models.nets.model import TalkClipModel
+from talkclip.errors import InputError
+from talkclip_training.stages.config import RunConfig
+
+Report = Callable[[float, str], None]
+
+
+class Task(Protocol):
+    """Owns batches and losses; the loop knows neither.
+
+    Attributes:
+        model: what is trained and kept.
+    """
+
+    model: TalkClipModel
+
+    def losses(self, step: int) -> dict[str, Tensor]:
+        """Weighted terms of the generator's loss for the next batch; also trains what judges it."""
+        ...
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """Figures on what was held out."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What else a resumed run needs (the judge, random generators)."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a `state` back."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Which of several processes this is (torchrun), and where it computes."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @classmethod
+    def find(cls) -> Place:
+        """From torchrun's environment; a single process without it."""
+        world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+        if world > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(rank, world, device)
+
+
+def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report, resume: bool) -> nn.Module:
+    """Train to the end of the run.
+
+    Args:
+        task: model, batches, losses.
+        run: the schedule.
+        folder: checkpoint.pt and log.jsonl go here.
+        place: this process.
+        report: share done 0..1 and one line of news.
+        resume: go on from the checkpoint that stands in the folder.
+
+    Returns:
+        The model with averaged weights.
+
+    Raises:
+        InputError: a checkpoint stands in the folder already, or there is none to resume; a loss is not a number.
+    """
+    torch.set_num_threads(run.threads)
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists() != resume:
+        problem = "holds a run already" if checkpoint.exists() else "holds no run to resume"
+        raise InputError(f"{folder}: {problem}.", "Use --resume, or another --out." if checkpoint.exists() else "")
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = [p for p in task.model.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=run.rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_at(step, run))
+    averaged = torch.optim.swa_utils.AveragedModel(
+        task.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(run.decay_ema)
+    )
+    first = 0
+    if resume:
+        first = _restore(checkpoint, task, optimiser, schedule, averaged)
+    began_s, sums = time.monotonic(), dict[str, float]()
+    for step in range(first, run.steps):
+        task.model.train()
+        terms = task.losses(step)
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise InputError(f"The loss is not a number at step {step}.", "Lower run.rate.")
+        optimiser.zero_grad()
+        total.backward()
+        _share_gradients(parameters, place)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        schedule.step()
+        averaged.update_parameters(task.model)
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(term.detach())
+        done = step + 1
+        if place.rank == 0 and (done % run.every == 0 or done == run.steps):
+            averaged.module.eval()
+            row = {"step": done, "seconds": round(time.monotonic() - began_s, 1)}
+            row |= {name: round(value / run.every, 5) for name, value in sums.items()}
+            row |= {name: round(value, 4) for name, value in task.evaluate(averaged.module).items()}
+            with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+            _keep(checkpoint, done, task, optimiser, schedule, averaged)
+            report(done / run.steps, json.dumps(row))
+            sums.clear()
+    return averaged.module.eval()
+
+
+def _rate_at(step: int, run: RunConfig) -> float:
+    if step < run.warmup:
+        return (step + 1) / run.warmup
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - run.warmup) / max(1, run.steps - run.warmup)))
+
+
+def _share_gradients(parameters: list[nn.Parameter], place: Place) -> None:
+    """Mean over processes. The model is entered at several places, which DistributedDataParallel does not allow."""
+    if place.world == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= place.world
+
+
+def _keep(path: Path, step: int, task: Task, optimiser: Any, schedule: Any, averaged: nn.Module) -> None:
+    parts = {"optimiser": optimiser, "schedule": schedule, "averaged": averaged, "model": task.model}
+    state = {name: part.state_dict() for name, part in parts.items()} | {"step": step, "task": task.state()}
+    temporary = path.with_suffix(".new")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _restore(path: Path, task: Task, optimiser: Any, schedule: Any, averaged: nn.Module) -> int:
+    state = torch.load(path, weights_only=True)
+    parts = {"optimiser": optimiser, "schedule": schedule, "averaged": averaged, "model": task.model}
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    task.restore(state["task"])
+    return int(state["step"])
