@@ -55,7 +55,13 @@ def export_face(model: TalkClipModel, path: str | Path) -> None:
 
 
 def export_text_style(model: TalkClipModel, path: str | Path) -> None:
-    """Write T2SS: `vector` float32 (B, text width) -> `style` float32 (B, S), any B >= 1."""
+    """Write T2SS: `vector` float32 (B, text width) -> `style` float32 (B, S), any B >= 1.
+
+    Raises:
+        InputError: the model has none.
+    """
+    if model.text_style is None:
+        raise InputError("These weights understand no prompts yet.", "Train an adapter for them: talkclip adapt.")
     batch = torch.export.Dim("batch", min=1, max=2**16)
     vector = torch.ones(2, model.config.text_width)
     _export(model.text_style, (vector,), ["vector"], ["style"], ({0: batch},), model, path)

@@ -50,5 +50,7 @@ def load_model(path: str | Path) -> TalkClipModel:
         model = TalkClipModel(config_from_dict(json.loads(text)))
     except ValueError as error:
         raise InputError(f"{path}: its configuration is broken ({error}).", _REMEDY) from None
+    if not any(name.startswith("text_style.") for name in state):
+        model.text_style = None  # kept from public weights, before an adapter was trained
     load_strictly(model, state, str(path))
     return model.eval()
