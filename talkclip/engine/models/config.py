@@ -27,6 +27,8 @@ N_CHANNELS: dict[str, int] = {"bfm64": 64, "arkit52": len(ARKIT52)}
 N_MELS = 40
 SPEECH_WIDTH = 2 * (2 * len(PHONES41) + N_MELS)
 AUDIO_WIDTHS: dict[str, int] = {"phones": 1, "speech": SPEECH_WIDTH, "hidden": 2 * 1024}
+# Where weight files, safetensors and ONNX alike, keep their configuration (JSON).
+CONFIG_KEY = "talkclip_config"
 FEED_FORWARDS = ("dynamic", "plain")
 TEXT_READINGS = ("projected", "paper")
 MIX_TERMS = ("adapted", "text")

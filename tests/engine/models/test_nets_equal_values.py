@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import resource
 
 import numpy as np
 import pytest
@@ -65,6 +64,7 @@ def test_blocks_and_streams_give_what_the_clip_gives(model: TalkClipModel) -> No
 
 
 def test_ten_minutes_go_through_in_bounded_memory() -> None:
+    resource = pytest.importorskip("resource")
     model = tiny_model()
     frames = 10 * 60 * 25
     audio = sound(model.config, 1, 700)[0].numpy()[np.arange(frames) % 700]

@@ -74,6 +74,9 @@ class StyleEncoder(nn.Module):
         self.positions: Tensor
         self.register_buffer("positions", sinusoids(frames, width), persistent=False)
         init_xavier(self)
+        if anchor and isinstance(self.exit, nn.Linear):
+            nn.init.zeros_(self.exit.weight[:anchor])  # begin with the mean itself, not with noise on it
+            nn.init.zeros_(self.exit.bias[:anchor])
 
     def forward(self, clip: Tensor, padding: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Encode.

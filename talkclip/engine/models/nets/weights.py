@@ -8,13 +8,12 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from talkclip.engine.models.config import config_from_dict, config_to_dict
+from talkclip.engine.models.config import CONFIG_KEY, config_from_dict, config_to_dict
 from talkclip.engine.models.nets.model import TalkClipModel
 from talkclip.engine.models.nets.state import load_strictly
 from talkclip.errors import InputError
 from talkclip.files import atomic_write
 
-CONFIG_KEY = "talkclip_config"
 _REMEDY = "Give weights that TalkCLIP wrote."
 
 
