@@ -24,7 +24,7 @@ _SLOPE = 0.2
 
 
 class TemporalDiscriminator(nn.Module):
-    """D_tem: one logit per patch of about 22 frames."""
+    """D_tem: one logit per patch of 26 frames."""
 
     def __init__(self, channels: int, width: int = 256) -> None:
         """`width`: of the first layer; the paper's size is 256, 64 is enough for the default model."""

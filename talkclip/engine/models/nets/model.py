@@ -118,7 +118,7 @@ def as_decode(model: TalkClipModel) -> Decode:
 
     def decode(inputs: np.ndarray, styles: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            out = model.decode(torch.from_numpy(inputs)[None], torch.from_numpy(styles)[None])
+            out = model.decode(torch.tensor(inputs)[None], torch.tensor(styles)[None])  # copies: may be read-only
         return out[0].numpy()
 
     return decode
