@@ -92,10 +92,10 @@ class LearnedMotion:
         asked = _at(style, clock_s) - neutral
         swell = 1 + _SWELL * drift(np.random.default_rng([seed, 0x5E]), clock_s, _SWELL_STEP_S)
         asked[:, : self._styles.anchor] *= swell[:, None]
-        values = self._face.decode_clip(inputs, neutral + asked, progress, cancel)
+        values = self._face.animate(inputs, neutral + asked, progress, cancel)
         if gains.mouth == 1 and gains.expression == 1:
             return values
-        spoken = self._face.decode_clip(inputs, neutral, cancel=cancel)
+        spoken = self._face.animate(inputs, neutral, cancel=cancel)
         return gains.mouth * spoken + gains.expression * (values - spoken)
 
 
