@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from talkclip.engine.models.nets.weights import load_model, save_model
-from talkclip.engine.text.emotion_model import default_encoder
+from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.errors import InputError
 from talkclip_training.stages.config import StageConfig, load_config
 from talkclip_training.stages.lines import load_lines, split
@@ -46,7 +45,7 @@ def run_stage2(config: Path, lines: Path, stage1: Path, out: Path, resume: bool,
     model = load_model(stage1 / WEIGHTS if stage1.is_dir() else stage1)
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    encoder = default_encoder()
+    encoder = MiniLMEncoder.load()
     kept, left_out = _by_family(directions_for_text())
     texts, held_texts = read_texts(kept, encoder), read_texts(left_out, encoder)
     settings = dataclasses.replace(settings, model=model.config)
@@ -56,9 +55,7 @@ def run_stage2(config: Path, lines: Path, stage1: Path, out: Path, resume: bool,
 
 def directions_for_text() -> list[Direction]:
     """What T2SS reads: all written directions, plain phrases and words; movements count less, the parser reads them."""
-    movements = [
-        dataclasses.replace(row, weight=0.3) for row in read_corpus() if row.is_parsed or row.lang != "en"
-    ]
+    movements = [dataclasses.replace(row, weight=0.3) for row in read_corpus() if row.is_parsed or row.lang != "en"]
     return [*read_all(), *movements]
 
 
@@ -100,5 +97,3 @@ def plot_log(log: Path, picture: Path) -> None:
     figure.tight_layout()
     figure.savefig(picture, dpi=110)
     plt.close(figure)
-
-
