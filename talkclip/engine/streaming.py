@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -24,14 +24,18 @@ from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.motion import MotionModel
 from talkclip.engine.pipeline import Pipeline, _placed
 from talkclip.engine.request import AnimateRequest, AnimateResult
-from talkclip.engine.speech.frontend import SpeechAnalysis
+from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
+from talkclip.engine.style_cache import StyleCache, default_style_disk
+from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.understand import PromptReading
 from talkclip.gains import LayerGains
+from talkclip.phones import PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.script import spoken_text
 from talkclip.style import StyleTrack
 from talkclip.timebase import frame_count
 from talkclip.timeline import PromptTimeline
+from talkclip_rigs.flame import FlameMap
 
 # Frames at once: few at first, so that something is there to see; then more, since each stretch costs a little.
 _FIRST_FRAMES, _MOST_FRAMES = 50, 3_000
@@ -90,13 +94,20 @@ class Stretch:
 class Finished:
     """What else there is to know of a line; see `AnimateResult`."""
 
-    analysis: SpeechAnalysis
+    phones: PhoneTrack
     timeline: PromptTimeline
     readings: tuple[PromptReading, ...]
+    notes: tuple[str, ...]
 
 
 class StreamingPipeline(Pipeline):
-    """A pipeline that also answers bit by bit."""
+    """A pipeline that also answers bit by bit, and remembers style codes."""
+
+    def __init__(
+        self, speech: SpeechFrontEnd, styler: PromptStyler, motion: MotionModel, flame: FlameMap | None = None
+    ) -> None:
+        self._style_cache = StyleCache(styler, default_style_disk())
+        super().__init__(speech, cast(PromptStyler, self._style_cache), motion, flame)
 
     def stream(
         self,
@@ -118,16 +129,19 @@ class StreamingPipeline(Pipeline):
         for analysis, heard_s in self._listen(request, progress, cancel):
             complete = math.isinf(heard_s)
             if style is None and (complete or not request.script):
-                report(progress, "style", 0.0, "Reading the prompts")
+                if complete:  # before, how much was heard says more
+                    report(progress, "style", 0.0, "Reading the prompts")
                 timeline = _placed(request, analysis.phones)
                 style = self._style_track(timeline, request.clip.duration_s, request.fps)
             end = n_frames if complete else self._final_frames(request, heard_s)
             if style is not None:
                 for stretch in self._stretches(request, analysis, style, Span(done, end, n_frames), cancel):
                     done = stretch.first_frame + stretch.track.n_frames
-                    report(progress, "motion", done / n_frames, "Animating")
+                    if complete:
+                        report(progress, "motion", done / n_frames, "Animating")
                     yield stretch
-        yield Finished(analysis, timeline, self._readings(timeline))
+        yield self._finished(analysis, timeline)
+        self._style_cache.write()
 
     def edit(
         self,
@@ -136,7 +150,7 @@ class StreamingPipeline(Pipeline):
         progress: ProgressCallback | None = None,
         cancel: CancelCheck | None = None,
     ) -> Iterator[Span | Stretch | Finished]:
-        """The frames in which the request's timeline differs from `before`; speech and everything else are as they were.
+        """The frames in which the request's timeline differs from `before`; everything else is as it was.
 
         Yields as `stream` does; the span is empty where nothing changed.
         """
@@ -153,7 +167,8 @@ class StreamingPipeline(Pipeline):
             done = stretch.first_frame + stretch.track.n_frames - span.first
             report(progress, "motion", done / (span.end - span.first), "Animating")
             yield stretch
-        yield Finished(analysis, request.timeline, self._readings(request.timeline))
+        yield self._finished(analysis, request.timeline)
+        self._style_cache.write()
 
     def _listen(
         self, request: AnimateRequest, progress: ProgressCallback | None, cancel: CancelCheck | None
@@ -188,18 +203,18 @@ class StreamingPipeline(Pipeline):
         cancel: CancelCheck | None,
     ) -> Iterator[Stretch]:
         """The frames of `span`, a few at first."""
+        if span.first >= span.end:
+            return
         if not isinstance(self._motion, StretchMotion):
             stop_if(cancel)
             whole = self._motion.animate(analysis, style, request.fps, request.seed, request.gains)
-            yield from () if span.first >= span.end else (self._cut(whole, span, request.space),)
+            yield self._cut(whole, span, request.space)
             return
         first, count = span.first, _FIRST_FRAMES
         while first < span.end:
             stop_if(cancel)
             end = min(first + count, span.end)
-            track = self._motion.animate_stretch(
-                analysis, style, request.fps, request.seed, request.gains, first, end
-            )
+            track = self._motion.animate_stretch(analysis, style, request.fps, request.seed, request.gains, first, end)
             yield Stretch(first, self._in_space(track, request.space))
             first, count = end, min(2 * count, _MOST_FRAMES)
 
@@ -210,8 +225,10 @@ class StreamingPipeline(Pipeline):
         track = dataclasses.replace(whole, values=whole.values[frames], head=head, start_s=start_s)
         return Stretch(span.first, self._in_space(track, space))
 
-    def _readings(self, timeline: PromptTimeline) -> tuple[PromptReading, ...]:
-        return tuple(self._styler.read(prompt) for prompt in dict.fromkeys(s.prompt for s in timeline.segments))
+    def _finished(self, analysis: SpeechAnalysis, timeline: PromptTimeline) -> Finished:
+        prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
+        readings = tuple(self._styler.read(prompt) for prompt in prompts)
+        return Finished(analysis.phones, timeline, readings, analysis.notes)
 
 
 def joined(stretches: list[Stretch], finished: Finished) -> AnimateResult:
@@ -220,5 +237,4 @@ def joined(stretches: list[Stretch], finished: Finished) -> AnimateResult:
     heads = [track.head for track in tracks if track.head is not None]
     values = np.concatenate([track.values for track in tracks])
     track = dataclasses.replace(tracks[0], values=values, head=np.concatenate(heads) if heads else None)
-    analysis = finished.analysis
-    return AnimateResult(track, analysis.phones, finished.timeline, finished.readings, analysis.notes)
+    return AnimateResult(track, finished.phones, finished.timeline, finished.readings, finished.notes)

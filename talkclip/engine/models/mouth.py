@@ -89,9 +89,7 @@ class MouthModel:
 
 
 def _stretch(features: AcousticFeatures, frames: slice) -> AcousticFeatures:
-    return AcousticFeatures(
-        features.fps, features.mel[frames], features.posteriors[frames], features.loudness[frames]
-    )
+    return AcousticFeatures(features.fps, features.mel[frames], features.posteriors[frames], features.loudness[frames])
 
 
 def _smoothed(curves: np.ndarray, channels: tuple[str, ...], fps: float) -> np.ndarray:
@@ -102,9 +100,7 @@ def _smoothed(curves: np.ndarray, channels: tuple[str, ...], fps: float) -> np.n
     return out
 
 
-def window_features(
-    features: AcousticFeatures, phones: PhoneTrack, context: int, first_frame: int = 0
-) -> np.ndarray:
+def window_features(features: AcousticFeatures, phones: PhoneTrack, context: int, first_frame: int = 0) -> np.ndarray:
     """Inputs of the map.
 
     Args:

@@ -168,7 +168,8 @@ class SpeechFrontEnd:
         if known is not None:
             yield known, math.inf
             return
-        track, notes = None, ()
+        track: PhoneTrack | None = None
+        notes: tuple[str, ...] = ()
         if phones is not None:
             track = _checked_phones(phones, clip)
         elif (entry := self._cached_phones(key)) is not None:
