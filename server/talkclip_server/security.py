@@ -35,7 +35,7 @@ class Keyring:
 
     Attributes:
         folder: where they are.
-        public, secret: the server's own pair (Z85).
+        public, secret: the server's own pair, in hexadecimal.
     """
 
     folder: Path
@@ -92,7 +92,7 @@ class Keyring:
         if re.fullmatch(_NAME, name) is None:
             raise InputError(f"'{name}' is not a name for a key.", "Use letters, digits, - _ and . (64 at most).")
         if re.fullmatch(KEY_PATTERN, public) is None:
-            raise InputError(f"'{public[:50]}' is not a public key (40 characters, Z85).", "See: talkclip keys new")
+            raise InputError(f"'{public[:50]}' is not a public key (64 hexadecimal digits).", "See: talkclip keys new")
         try:
             with (self.folder / "allowed" / f"{name}.key").open("x", encoding="ascii") as stream:
                 stream.write(public + "\n")
@@ -114,9 +114,9 @@ class Keyring:
 
 
 def new_pair() -> tuple[str, str]:
-    """-> (public, secret) in Z85."""
-    public, secret = zmq.curve_keypair()
-    return public.decode(), secret.decode()
+    """-> (public, secret) in hexadecimal."""
+    public, secret = (z85.decode(key).hex() for key in zmq.curve_keypair())
+    return public, secret
 
 
 def new_client(server_public: str, path: Path) -> ClientKeys:
@@ -147,8 +147,8 @@ class Gate:
     def guard(self, socket: zmq.Socket[Any]) -> None:
         """Make a socket speak CURVE, as the server. Before it is bound."""
         socket.setsockopt(zmq.CURVE_SERVER, 1)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self._keyring.secret.encode())
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keyring.public.encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, bytes.fromhex(self._keyring.secret))
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, bytes.fromhex(self._keyring.public))
         socket.setsockopt(zmq.ZAP_DOMAIN, _DOMAIN)
 
     def answer(self) -> None:
@@ -170,7 +170,7 @@ class Gate:
     def _name_of(self, mechanism: bytes, credentials: list[bytes]) -> str | None:
         if mechanism != b"CURVE" or len(credentials) != 1 or len(credentials[0]) != 32:
             return None
-        return self._keyring.allowed().get(z85.encode(credentials[0]).decode())
+        return self._keyring.allowed().get(credentials[0].hex())
 
     def _log_refusal(self, address: bytes) -> None:
         now_s = time.monotonic()

@@ -43,7 +43,7 @@ def new(
     target = output or Path(f"{name}.json")
     if keys is None:
         made = new_client(server or "", target)
-        _say(f"{target}: keep it secret. On the server:  talkclip keys allow {name} '{made.public}' --keys DIR")
+        _say(f"{target}: keep it secret. On the server:  talkclip keys allow {name} {made.public} --keys DIR")
         return
     keyring = Keyring.open_or_make(keys)
     if name in keyring.allowed().values():

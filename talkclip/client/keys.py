@@ -1,6 +1,7 @@
 """Keys of a client: with them a server on another machine is reached, encrypted, and knows who comes (CURVE).
 
-One small JSON file per client, made by `talkclip keys new`. Keys are Curve25519 in Z85, as ZeroMQ writes them.
+One small JSON file per client, made by `talkclip keys new`. Keys are Curve25519, written in hexadecimal: ZeroMQ's own
+notation has signs that every shell takes for its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from talkclip.errors import InputError
 
-KEY_PATTERN = r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}"
+KEY_PATTERN = r"[0-9a-f]{64}"
 _MAX_FILE_BYTES = 10_000
 
 
@@ -38,7 +39,9 @@ class ClientKeys:
     def __post_init__(self) -> None:
         for name in ("server", "public", "secret"):
             if re.fullmatch(KEY_PATTERN, getattr(self, name)) is None:
-                raise InputError(f"The key '{name}' is not one (40 characters, Z85).", "Make keys by `talkclip keys`.")
+                raise InputError(
+                    f"The key '{name}' is not one (64 hexadecimal digits).", "Make keys by `talkclip keys`."
+                )
 
     @classmethod
     def read(cls, path: str | Path) -> ClientKeys:

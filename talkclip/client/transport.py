@@ -71,9 +71,9 @@ class ZmqTransport:
         ):
             socket.setsockopt(option, value)
         if self._keys is not None:
-            socket.setsockopt(zmq.CURVE_SERVERKEY, self._keys.server.encode())
-            socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.public.encode())
-            socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret.encode())
+            socket.setsockopt(zmq.CURVE_SERVERKEY, bytes.fromhex(self._keys.server))
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, bytes.fromhex(self._keys.public))
+            socket.setsockopt(zmq.CURVE_SECRETKEY, bytes.fromhex(self._keys.secret))
         self._socket = socket
         self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | _REFUSALS)
         self._broken = self._refused = False
