@@ -46,7 +46,7 @@ from talkclip_server.worker import Deliver, Output, Worker, failure_of
 _MESSAGES_A_TURN = 64
 _PROGRESS_UNTIL = 50  # frames in the outbox: a client so far behind wants results, not news
 _RETRY_MS, _IDLE_MS = 10, 500
-_HOUSEKEEPING_S = 1.0
+_HOUSEKEEPING_S, _PROBE_AFTER_S = 1.0, 2.0
 _GRACE_S = 5.0
 # Of a client that says nothing but nonsense, so many refusals are logged one by one, then every thousandth.
 _REFUSALS_LOGGED = 20
@@ -285,8 +285,13 @@ class Server:
                 text = f"The client took no frames for {self._limits.stalled_job_s:g} s."
                 self.end(job, failure_of(job.id, TalkClipError(text, "Ask again.", "stalled")))
         for session in list(self._front.sessions.values()):
-            if not session.jobs and now - session.heard_s > self._limits.idle_client_s:
+            silent_s = now - session.heard_s
+            if not session.jobs and silent_s > self._limits.idle_client_s:
                 self.drop(session, "silent")
+            elif session.jobs and silent_s > _PROBE_AFTER_S and not session.outbox:
+                # Only what is sent to a client that vanished tells that it did: its jobs must not wait for their turn.
+                job = next(iter(session.jobs.values()))
+                self.send(session, Accepted(job.id, self._scheduler.ahead_of(job)))
         if self._front.sessions:
             self._active_s = now
         elif self._exit_when_idle_s is not None and now - self._active_s > self._exit_when_idle_s:
