@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+from scipy.ndimage import gaussian_filter1d
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
-from talkclip.engine.speech.features import AcousticFeatures
+from talkclip.engine.models.inputs import window_features
 from talkclip.engine.speech.frontend import SpeechAnalysis
 from talkclip.engine.weights.registry import find_weight
-from talkclip.phones import PHONES41, SIL, PhoneTrack
 from talkclip.timebase import frame_count, frame_times
 
 # Frames on each side that the map sees (20 ms each).
@@ -78,7 +77,7 @@ class MouthModel:
         rate = analysis.features.fps
         begin = max(int((times_s[0] - REACH_S) * rate), 0)
         stretch = slice(begin, int(np.ceil((times_s[-1] + REACH_S) * rate)) + 1)
-        inputs = window_features(_stretch(analysis.features, stretch), analysis.phones, CONTEXT, begin)
+        inputs = window_features(analysis.features.stretch(stretch), analysis.phones, CONTEXT, begin)
         curves = (inputs @ weight[:-1] + weight[-1]) * _AMPLITUDE
         curves = np.clip(_smoothed(curves, self.channels, rate), 0, 1)
         clock_s = (begin + np.arange(len(curves))) / rate
@@ -88,50 +87,12 @@ class MouthModel:
         return CoefficientTrack("arkit52", ARKIT52, fps, values, float(times_s[0]))
 
 
-def _stretch(features: AcousticFeatures, frames: slice) -> AcousticFeatures:
-    return AcousticFeatures(features.fps, features.mel[frames], features.posteriors[frames], features.loudness[frames])
-
-
 def _smoothed(curves: np.ndarray, channels: tuple[str, ...], fps: float) -> np.ndarray:
     out = np.empty_like(curves)
     for column, name in enumerate(channels):
         deviation_s = _JAW_SMOOTH_S if name.startswith("jaw") else _LIPS_SMOOTH_S
         out[:, column] = gaussian_filter1d(curves[:, column], deviation_s * fps, mode="nearest")
     return out
-
-
-def window_features(features: AcousticFeatures, phones: PhoneTrack, context: int, first_frame: int = 0) -> np.ndarray:
-    """Inputs of the map.
-
-    Args:
-        features: acoustic features, (F, ...) each.
-        phones: phones of the same sound.
-        context: frames on each side; the ends repeat.
-        first_frame: where the features begin in the sound.
-
-    Returns:
-        float32 (F, (2 * context + 1) * (40 + 41 + 41)).
-    """
-    frames = np.concatenate(
-        [features.mel, features.posteriors, _soft_phones(phones, len(features.mel), features.fps, first_frame)], 1
-    )
-    padded = np.pad(frames, ((context, context), (0, 0)), mode="edge")
-    return np.concatenate([padded[k : k + len(frames)] for k in range(2 * context + 1)], axis=1)
-
-
-def _soft_phones(track: PhoneTrack, n_frames: int, fps: float, first_frame: int) -> np.ndarray:
-    """(F, 41): which phone stands at each frame, softened over neighbours."""
-    table = np.zeros((n_frames, len(PHONES41)), np.float32)
-    table[:, PHONES41.index(SIL)] = 1.0
-    for phone in track.phones:
-        first, last = (max(int(np.ceil(t * fps - 1e-9)) - first_frame, 0) for t in (phone.start_s, phone.end_s))
-        if first >= n_frames:
-            break
-        table[first:last] = 0.0
-        table[first:last, PHONES41.index(phone.symbol)] = 1.0
-    for _ in range(2):
-        table = uniform_filter1d(table, 3, axis=0, mode="nearest")
-    return table
 
 
 def _columns(name: str) -> list[int]:

@@ -45,6 +45,10 @@ class AcousticFeatures:
     posteriors: np.ndarray
     loudness: np.ndarray
 
+    def stretch(self, frames: slice) -> AcousticFeatures:
+        """Some of the frames."""
+        return AcousticFeatures(self.fps, self.mel[frames], self.posteriors[frames], self.loudness[frames])
+
 
 def extract_features(
     clip: AudioClip,
