@@ -1,4 +1,4 @@
-"""Lines and directions made up for tests of training: phones in turn, features that show them, a syllable's loudness."""
+"""Lines and directions made up for tests of training: phones in turn, features that show them, loud vowels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from talkclip.coefficients import ARKIT52
 from talkclip.engine.models.config import N_MELS, ModelConfig
-from talkclip.engine.models.inputs import stacked
+from talkclip.engine.models.inputs import MODEL_FPS, stacked
 from talkclip.engine.speech.features import FPS
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.phones import PHONES41, VOWELS, Phone, PhoneTrack
+from talkclip.timebase import frame_count
 from talkclip_rigs.facs import AuMove
 from talkclip_training.performance.play import Spoken, speak
 from talkclip_training.stages.config import RunConfig, StageConfig
@@ -54,7 +55,7 @@ def made_line(seed: int = 0, voice: str = "someone", syllables: int = 10) -> Lin
         symbol = _at(track, float(time_s)).symbol
         for first in (N_MELS, N_MELS + len(PHONES41)):
             features[frame, first + PHONES41.index(symbol)] = 1.0
-    heard = stacked(features, track.duration_s)
+    heard = stacked(features, frame_count(track.duration_s, MODEL_FPS))
     return Line(voice, dict.fromkeys(KINDS, heard), speak(track, loudness, FPS, 25.0))
 
 
