@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from talkclip_rigs.facs import AuMove
 
 _UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
+_ONLY = frozenset({"only", "just", "alone"})
 _OVER = frozenset({"over", "above"})
 
 
@@ -43,6 +44,7 @@ class Clause:
         hidden: the clause's feelings are said to be masked.
         open_words: content words that no rule explains.
         negated: the clause denies what it names.
+        regions: parts of the face that it names without saying what they do.
     """
 
     text: str
@@ -54,6 +56,18 @@ class Clause:
     hidden: bool = False
     open_words: tuple[str, ...] = ()
     negated: bool = False
+    regions: tuple[str, ...] = ()
+
+
+def narrow_down(clauses: list[Clause]) -> list[Clause]:
+    """'Raise the brows, inner ends only': the second clause says which part of the first was meant."""
+    settled = list(clauses)
+    for index, clause in enumerate(clauses[1:]):
+        units = {move.au for move in clause.moves}
+        before = settled[index]
+        if units and _ONLY & set(clause.text.lower().split()) and units < {move.au for move in before.moves}:
+            settled[index] = replace(before, moves=tuple(move for move in before.moves if move.au in units))
+    return settled
 
 
 def settle_masks(clauses: list[Clause]) -> list[Clause]:

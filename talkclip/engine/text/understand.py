@@ -229,7 +229,7 @@ def _strongest(moves: Iterable[AuMove]) -> tuple[AuMove, ...]:
 
 def _one_gaze(moves: tuple[AuMove, ...]) -> tuple[AuMove, ...]:
     """Eyes look one way: of up and down, of left and right, the first one stays."""
-    order = [move.au for move in moves]
+    order = [move.au for move in moves if move.side == "both"]  # crossed eyes look two ways
     dropped = {max((a, b), key=order.index) for a, b in ((61, 62), (63, 64)) if a in order and b in order}
     return tuple(move for move in moves if move.au not in dropped)
 

@@ -1,0 +1,308 @@
+"""Reads one clause: movements, feelings, and what is denied, with sides and degrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from talkclip.engine.text import lexicon
+from talkclip.engine.text.amounts import PLAIN_LEVEL, Amounts, find_amounts
+from talkclip.engine.text.clause import Clause, Feeling
+from talkclip.engine.text.gaze import GAZE_UNITS, Gaze, find_gaze
+from talkclip.engine.text.marks import Hit, Marks
+from talkclip.engine.text.negation import Negation, denies_feeling, find_negation, removed_from
+from talkclip.engine.text.pairs import Pair, Pairs, find_pairs
+from talkclip.engine.text.sides import UNSTATED_SIDE, WEAKER_SHARE, Sides, is_side_word, read_sides
+from talkclip_rigs.facs import AuMove
+
+Units = tuple[tuple[int, float], ...]
+
+# A stated amount below this is "none".
+_NOTHING = 0.02
+# A word of degree further away than this speaks of something else.
+_DEGREE_REACH = 4
+# Units of a denied movement that are weaker than this share of its main one are left alone.
+_DENIED_SHARE = 0.34
+# "smiling eyes": a smile that a neighbouring "eyes" claims is one of lids and cheeks.
+_SMILING_EYES: Units = ((6, 1.0), (7, 0.4))
+_SMILE, _EYE_REACH = 12, 3
+PART_OF_REGION = {
+    "eye": "eyes", "gaze": "eyes", "lid": "eyes", "upper_lid": "eyes", "lower_lid": "eyes", "upper_face": "eyes",
+    "brow": "brows", "inner_brow": "brows", "outer_brow": "brows", "mouth": "mouth", "lip": "mouth",
+    "upper_lip": "mouth", "lower_lip": "mouth", "corner": "mouth", "jaw": "mouth", "lower_face": "mouth",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Context:
+    """What earlier clauses leave to the next one.
+
+    Attributes:
+        region: the region spoken of last.
+        waiting: regions of the last clause that still have no action.
+        side: the side named last.
+        denies: the last clause denies what it names, and an "or" goes on with that.
+        gaze: the last clause spoke of the gaze.
+    """
+
+    region: str = ""
+    waiting: tuple[str, ...] = ()
+    side: str = ""
+    denies: bool = False
+    gaze: bool = False
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A movement found: where, which units, on which side, what it rules out, what denying it means."""
+
+    hit: Hit
+    units: Units
+    side: str
+    rules_out: tuple[int, ...] = ()
+    instead: Units = ()
+    fixed: bool = False
+
+
+class ClauseReader:
+    """Reads one clause.
+
+    Args:
+        lead: its joining word, "" for none.
+        text: its words.
+        context: what the clauses before left.
+    """
+
+    def __init__(self, lead: str, text: str, context: Context) -> None:
+        self._lead, self._text, self._context = lead, text, context
+        self._amounts: Amounts = find_amounts(text)
+        self._marks = Marks(lexicon.word_list(self._amounts.rest))
+        self._words = self._marks.words
+        self._sides: Sides = read_sides(self._words, context.side)
+        self._negation = self._find_negation()
+        self._degrees: list[tuple[int, int, float]] = []
+        self._pairs = Pairs((), (), ())
+        self._gaze = Gaze()
+
+    def read(self) -> Clause:
+        """-> the clause."""
+        denied = [unit for _, _, units in self._marks.take(lexicon.absent_words()) for unit in units]
+        denied += self._amounts.denied
+        moves = [*self._read_gaze(denied), *self._read_verbs()]
+        self._pairs = find_pairs(self._marks, self._lead, self._context.region, self._context.waiting)
+        moves = [self._of_the_eyes(move) for move in moves] + self._read_pairs(denied) + self._read_defaults()
+        feelings = self._marks.take(lexicon.feeling_words())
+        self._degrees = self._marks.take(lexicon.degrees())
+        self._settle_negation([m.hit.start for m in moves], [start for start, _, _ in feelings])
+        shown = [self._coded(move) for move in self._amounts.moves]
+        for move in moves:
+            self._apply(move, shown, denied)
+        told, untold = self._feelings(feelings)
+        denied += self._denied_regions(bool(moves or feelings))
+        for region in self._pairs.regions:
+            self._marks.mark(region.start, region.end)
+        return Clause(
+            self._text, self._lead, tuple(shown), tuple(dict.fromkeys(denied)), tuple(told), tuple(untold),
+            any(word in lexicon.words_that("hiding") for word in self._words),
+            tuple(w for w in self._marks.unused() if not _is_silent(w)),
+            self._negation.denies,
+            tuple(r.name for r in self._pairs.idle),
+        )  # fmt: skip
+
+    def context(self) -> Context:
+        """What this clause leaves to the next one (after `read`)."""
+        regions = self._pairs.regions
+        sides = [side for _, side in self._sides.named if side != "both"]
+        side = sides[-1] if sides else UNSTATED_SIDE if self._sides.open_at else self._context.side
+        gaze = self._gaze.spoken_of or (self._context.gaze and not regions)
+        return Context(
+            regions[-1].name if regions else "gaze" if self._gaze.spoken_of else self._context.region,
+            tuple(r.name for r in self._pairs.idle),
+            side,
+            self._negation.denies,
+            gaze,
+        )
+
+    # -- what is denied ------------------------------------------------------------------------------------------
+
+    def _find_negation(self) -> Negation:
+        carried = self._context.denies and self._lead in ("or", "nor")
+        negation = find_negation(self._words, self._lead, carried)
+        for index in negation.words:
+            self._marks.used[index] = True
+        return negation
+
+    def _settle_negation(self, moves: list[int], feelings: list[int]) -> None:
+        """'A leer is not what I asked for' denies what stands before; 'lose the grin' is known by what follows."""
+        start = self._negation.start
+        if start is None:
+            regions = [r.start for r in self._pairs.idle]
+            start = removed_from(self._words, sorted([*moves, *feelings]), regions)
+            if start is not None:
+                self._negation = Negation(start, len(self._words))
+        elif not self._negation.closing and not any(i >= start for i in [*moves, *feelings]):
+            first = min(self._negation.words, default=0)
+            closing = first > 0 and (self._words[first - 1] in ("is", "are") or self._words[first] in ("isn't", "aren't"))
+            self._negation = replace(self._negation, closing=closing)
+
+    def _denied_regions(self, something_found: bool) -> list[int]:
+        """'Minus the eyebrows', 'nothing happening in the mouth'."""
+        rest = [w for w in self._marks.unused() if not _is_silent(w)]
+        still = lexicon.words_that("stillness")
+        if something_found or not self._negation.denies or any(w not in still for w in self._without_regions(rest)):
+            return []
+        return [
+            unit
+            for region in self._pairs.idle
+            if self._negation.covers(region.start)
+            for unit in lexicon.units_of_region(region.name)
+        ]
+
+    def _without_regions(self, rest: list[str]) -> list[str]:
+        named = {w for r in self._pairs.regions for w in self._words[r.start : r.end]}
+        return [w for w in rest if w not in named]
+
+    # -- movements -----------------------------------------------------------------------------------------------
+
+    def _read_gaze(self, denied: list[int]) -> list[_Move]:
+        self._gaze = find_gaze(self._words, self._marks.deceptive, self._context.gaze)
+        for index in self._gaze.used:
+            self._marks.used[index] = True
+        away = lexicon.units_for("gaze", "away")
+        if self._gaze.straight:
+            if self._negation.covers(self._gaze.glances[0].start):  # "won't look at me"
+                place = self._gaze.glances[0]
+                return [_Move(Hit(place.start, place.end, "gaze"), away, "both", instead=away)]
+            denied += sorted(GAZE_UNITS)
+        every = tuple((unit, 1.0) for unit in sorted(GAZE_UNITS))
+        found = []
+        for glance in self._gaze.glances:
+            is_away = len(glance.units) > 1 and self._negation.covers(glance.start)  # "don't look away"
+            found.append(_Move(Hit(glance.start, glance.end, "gaze"), every if is_away else glance.units, "both"))
+        return [move for move in found if move.units]
+
+    def _read_verbs(self) -> list[_Move]:
+        found = []
+        for start, end, word in self._marks.take(lexicon.movement_words(), movement=True):
+            hit = Hit(start, end, "")
+            side = self._sides.nearest(start, end, self._marks.used, word.side)
+            if word.sides:
+                found += [_Move(hit, (u,), own, fixed=True) for u, own in zip(word.units, word.sides, strict=True)]
+            else:
+                found.append(_Move(hit, word.units, side, word.denied))
+        return found
+
+    def _of_the_eyes(self, move: _Move) -> _Move:
+        """The smile of "smiling eyes" stays in the eyes."""
+        if not any(au == _SMILE for au, _ in move.units) or any(r.name != "eye" for r in self._pairs.regions):
+            return move
+        near = any(r.distance(move.hit.start, move.hit.end) <= _EYE_REACH for r in self._pairs.idle)
+        return replace(move, units=_SMILING_EYES) if near else move
+
+    def _read_pairs(self, denied: list[int]) -> list[_Move]:
+        found = []
+        for pair in self._pairs.pairs:
+            denied += () if self._negation.covers(pair.place.start) else lexicon.denied_by(pair.region.name, pair.action)
+            if pair.action == "off":
+                if not self._negation.covers(pair.place.start):
+                    denied += lexicon.units_of_region(pair.region.name)
+            else:
+                instead = lexicon.units_for(pair.region.name, lexicon.negated_means(pair.region.name, pair.action))
+                found.append(_Move(pair.place, pair.units, self._side_of(pair), instead=instead))
+        return found
+
+    def _side_of(self, pair: Pair) -> str:
+        if pair.direction:
+            return pair.direction
+        hit = pair.region if pair.region.start >= 0 else pair.place
+        return self._sides.nearest(hit.start, hit.end, self._marks.used)
+
+    def _read_defaults(self) -> list[_Move]:
+        """'Tongue', 'dimples', 'jaw 30 %', 'more brow'."""
+        found: list[_Move] = []
+        if self._marks.peek(lexicon.feeling_words(), movement=False):
+            return found
+        amount = self._amounts.level is not None or any(w in lexicon.words_that("comparing") for w in self._words[:2])
+        for region in self._pairs.idle:
+            units = lexicon.default_units(region.name, amount)
+            if units:
+                side = self._sides.nearest(region.start, region.end, self._marks.used)
+                found.append(_Move(region, units, side))
+                self._marks.mark(region.start, region.end)
+        idle = tuple(r for r in self._pairs.idle if not any(r == m.hit for m in found))
+        self._pairs = replace(self._pairs, idle=idle)
+        return found
+
+    def _apply(self, move: _Move, shown: list[AuMove], denied: list[int]) -> None:
+        """Adds a movement to what is shown or to what is denied."""
+        level = self._level(move.hit)
+        units = move.units
+        if self._negation.covers(move.hit.start) or level < _NOTHING:
+            if not (move.instead and self._negation.denies):
+                main = max((f for _, f in units), default=0.0)
+                denied += [au for au, factor in units if factor > _DENIED_SHARE * main]
+                return
+            units = move.instead
+        denied += move.rules_out
+        for au, amount in self._scaled(level, units):
+            side = "both" if au in GAZE_UNITS and not move.fixed else move.side
+            shown.append(AuMove(au, amount, side))
+            if self._sides.unequal and side in ("left", "right"):
+                shown.append(AuMove(au, WEAKER_SHARE * amount, "right" if side == "left" else "left"))
+
+    def _coded(self, move: AuMove) -> AuMove:
+        """A unit by its code takes the clause's side and degree where the code has none."""
+        level = move.level
+        if move.au in self._amounts.plain and self._degrees:
+            level = min(1.0, PLAIN_LEVEL * self._degrees[0][2])
+        elif move.au in self._amounts.plain and self._amounts.level is not None:
+            level = self._amounts.level
+        side = move.side
+        if side == "both" and move.au not in GAZE_UNITS:
+            named = {s for _, s in self._sides.named}
+            side = named.pop() if len(named) == 1 else UNSTATED_SIDE if self._sides.open_at and not named else "both"
+        return AuMove(move.au, level, side)
+
+    def _scaled(self, level: float, units: Units) -> list[tuple[int, float]]:
+        """(action unit, level): the factor counts, except that a stated amount is the main movement's own."""
+        main = max(factor for _, factor in units) if self._amounts.level is not None else 1.0
+        return [(au, min(1.0, level * factor / main)) for au, factor in units]
+
+    def _level(self, hit: Hit) -> float:
+        """Strength: a stated amount, or the usual one times the nearest word of degree."""
+        if self._amounts.level is not None:
+            return self._amounts.level
+        return min(1.0, lexicon.usual_strength() * self._factor(hit))
+
+    def _factor(self, hit: Hit) -> float:
+        """The word of degree nearest to the hit, and those that stand next to that one; 1 without any."""
+        near = [(hit.distance(s, e), s, e, f) for s, e, f in self._degrees]
+        if not near or min(near)[0] > _DEGREE_REACH:
+            return 1.0
+        _, start, end, factor = min(near)
+        beside = [f for _, s, e, f in near if (e == start or s == end) and f < 1.0 and factor < 1.0]
+        return factor * (beside[0] ** 0.5 if beside else 1.0)
+
+    # -- feelings ------------------------------------------------------------------------------------------------
+
+    def _feelings(self, found: list[tuple[int, int, lexicon.FeelingWord]]) -> tuple[list[Feeling], list[str]]:
+        told: list[Feeling] = []
+        untold: list[str] = []
+        parts = [PART_OF_REGION.get(region.name, "") for region in self._pairs.idle]
+        part = next((part for part in parts if part), "")
+        for start, end, word in found:
+            if self._negation.covers(start) or denies_feeling(self._words, start) or self._amounts.level == 0.0:
+                untold += [emotion for emotion, weight in word.emotion.items() if weight >= 0.4]
+                continue
+            strength = min(1.0, word.strength * self._factor(Hit(start, end, "")))
+            if self._amounts.level is not None and not self._amounts.moves:
+                strength = self._amounts.level
+            emotion = tuple(word.emotion.items())
+            told.append(Feeling(" ".join(self._words[start:end]), emotion, strength, part, word.moves))
+        if not found and self._negation.denies and any(w in lexicon.words_that("any_feeling") for w in self._words):
+            told.append(Feeling("no feeling", (("neutral", 1.0),), 0.0))
+        return told, untold
+
+
+def _is_silent(word: str) -> bool:
+    """Words that say who speaks, or nothing, leave no question for the emotion model."""
+    return is_side_word(word) or word in lexicon.words_that("silent") or word in lexicon.words_that("hiding")
