@@ -33,6 +33,7 @@ _WORDS = {word: 10.0 * (number + 1) for number, word in enumerate(_TENS)} | {"ze
 _WORD_PERCENT = re.compile(rf"\b(?:a )?({'|'.join(_WORDS)})\b(?:\s*(?:percent|per cent|pct)\b|\s*$)", re.IGNORECASE)
 _BARE = re.compile(r"(?<![\w.,/+-])(?:at |a |level )?(\d{1,3})\s*$")
 _TEN = 10.0
+_LETTER = re.compile(r"(?<=[a-z])[ ,:]+([A-E])\s*$")
 _SHAPE = re.compile(
     r"\b(?P<name>(?:brow|eye|cheek|nose|jaw|mouth|tongue)(?:[A-Z][a-z]+|_[a-z]+)+?)_?(?P<side>Left|Right|[LR]|left|right)?"
     r"\s*(?:=|:|at|to)?\s*(?P<value>\d+(?:[.,]\d+)?|[.]\d+)\b(?!\s*/)"
@@ -63,6 +64,9 @@ def find_amounts(text: str) -> Amounts:
     named, text = _shapes(text)
     moves, plain, denied, rest = _codes(text)
     level = None
+    letter = _LETTER.search(rest)
+    if letter is not None and not moves:
+        return Amounts(tuple(named), denied, intensity_letters()[letter[1]], rest[: letter.start()])
     for pattern, unit in ((_PERCENT, 100.0), (_WORD_PERCENT, 100.0), (_OUT_OF, None), (_SHARE, 1.0), (_BARE, 0.0)):
         match = pattern.search(rest)
         if match is not None:
@@ -79,7 +83,7 @@ def _level(match: re.Match[str], unit: float | None) -> float:
         return min(1.0, _number(match[1]) / max(_number(match[2]), 1e-6))
     value = _number(match[1])
     if unit == 0.0:  # "disgust 60", "worried, maybe a 6"
-        unit = 100.0 if value > _TEN else 10.0 if value > 1 else 1.0
+        unit = 100.0 if value > _TEN else 10.0
     return min(1.0, value / unit)
 
 
@@ -117,7 +121,9 @@ def _plain_name(name: str) -> str:
 def _codes(text: str) -> tuple[list[AuMove], set[int], list[int], str]:
     """A bare number counts as a code only with a letter (4D), a side (L12), or joined to another code (1+2+5)."""
     matches = [m for m in _CODE.finditer(text) if int(m["number"]) in action_units()]
-    accepted = [bool(m["prefix"] or (m["side"] and m["side"].isupper()) or _capital(m["letter"])) for m in matches]
+    accepted = [
+        bool(m["prefix"] or _capital(m["side"]) or _capital(m["side2"]) or _capital(m["letter"])) for m in matches
+    ]
     changed = True
     while changed:
         changed = False

@@ -8,6 +8,8 @@ from talkclip_rigs.facs import AuMove
 
 _UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
 _ONLY = frozenset({"only", "just", "alone"})
+# Movements this near to a clause's strongest are what it is about.
+_MAIN_SHARE = 0.8
 _OVER = frozenset({"over", "above"})
 
 
@@ -67,6 +69,17 @@ def narrow_down(clauses: list[Clause]) -> list[Clause]:
         before = settled[index]
         if units and _ONLY & set(clause.text.lower().split()) and units < {move.au for move in before.moves}:
             settled[index] = replace(before, moves=tuple(move for move in before.moves if move.au in units))
+    return settled
+
+
+def yield_to_denials(clauses: list[Clause]) -> list[Clause]:
+    """'The mouth smiles, the eyes don't': what goes along with a movement gives way to another clause's denial."""
+    settled = list(clauses)
+    for index, clause in enumerate(clauses):
+        denied = {au for other in clauses if other is not clause for au in other.denied_units}
+        main = max((move.level for move in clause.moves), default=0.0)
+        kept = tuple(m for m in clause.moves if m.au not in denied or m.level >= _MAIN_SHARE * main)
+        settled[index] = replace(clause, moves=kept)
     return settled
 
 

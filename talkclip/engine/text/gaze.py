@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.sides import own_direction
@@ -66,25 +66,28 @@ def find_gaze(words: list[str], blocked: list[bool], goes_on: bool) -> Gaze:
     """
     heads = [(s, e, kind) for s, e, kind in lexicon.gaze_heads().find(words) if not any(blocked[s:e])]
     spoken_of = any(kind != "stare" for _, _, kind in heads)
-    if not heads and goes_on:
+    if not heads and goes_on and not any(True for _ in lexicon.regions().find(words)):
         heads = [(0, 0, "on")]
     for start, end, kind in heads:
         if kind == "eyes" and any(w in lexicon.words_that("lid_words") for w in words[max(0, start - _LID_REACH) : start]):
             continue
-        glances = _directions(words, end, blocked)
+        glances = _directions(words, end, blocked, kind == "stare")
         if glances:
             used = [i for g in glances for i in range(g.start, g.end)]
             used += range(start, end) if kind in ("look", "eyes") else ()
-            return Gaze(tuple(_settled(glances)), tuple(used), True)
+            return Gaze(tuple(_settled(words, glances)), tuple(used), True)
     return Gaze(spoken_of=spoken_of)
 
 
-def _directions(words: list[str], start: int, blocked: list[bool]) -> list[Glance]:
-    """What follows a word for looking, as long as it speaks of directions."""
+def _directions(words: list[str], start: int, blocked: list[bool], only_towards: bool) -> list[Glance]:
+    """What follows a word for looking, as long as it speaks of directions.
+
+    `only_towards`: left and right count behind "to the" alone, for "squint, left eye" names a side.
+    """
     found: list[Glance] = []
     index = start
     while index < min(len(words), start + _LONGEST):
-        side = own_direction(words, index)
+        side = "" if _is_a_side(words, index, only_towards) else own_direction(words, index)
         hit = lexicon.gaze_directions().at(words, index)
         if side:
             found.append(Glance(index, index + 1, ((_HORIZONTAL[side], 1.0),)))
@@ -99,12 +102,23 @@ def _directions(words: list[str], start: int, blocked: list[bool]) -> list[Glanc
     return found
 
 
+def _is_a_side(words: list[str], index: int, only_towards: bool) -> bool:
+    """'The left side', 'right eye': no direction."""
+    following = words[index + 1] if index + 1 < len(words) else ""
+    if following in lexicon.words_that("sided_things"):
+        return True
+    return only_towards and not {"to", "towards", "toward"} & set(words[max(0, index - 2) : index])
+
+
 def _units(direction: str) -> tuple[tuple[int, float], ...]:
     return {"up": ((UP, 1.0),), "down": ((DOWN, 1.0),), "away": _AWAY, "aside": _ASIDE, "straight": ()}[direction]
 
 
-def _settled(glances: list[Glance]) -> list[Glance]:
+def _settled(words: list[str], glances: list[Glance]) -> list[Glance]:
     """'Away to the left' goes left, 'away at the floor' down; a straight gaze is what is left without any other."""
+    named = next((s for s in (own_direction(words, i) for i in range(len(words))) if s), "")
+    if named:
+        glances = [replace(g, units=((_HORIZONTAL[named], g.units[0][1]),)) if g.units == _ASIDE else g for g in glances]
     clear = [g for g in glances if len(g.units) == 1 and g.units != _ASIDE]
     return clear or [g for g in glances if g.units] or glances
 

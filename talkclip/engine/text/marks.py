@@ -8,7 +8,7 @@ from talkclip.engine.text import lexicon
 
 
 # "a tiny bit puffed" bites nothing.
-_OPENS_A_DEGREE = frozenset({"a", "an", "the", "just", "by", "ever", "very", "to"})
+_OPENS_A_DEGREE = frozenset({"a", "an", "the", "just", "by", "ever", "very"})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ _JOINING = ("and", "or", "")
 _CARRYING = ("and", "then", "or", "but", "yet", "while", "though")
 # Regions that can go to one side; the eyes do so by their gaze (`gaze.py`).
 _GOES_SIDEWAYS = frozenset({"jaw", "mouth", "lip", "chin"})
+_MIDDLE = frozenset({"middle", "centre", "center"})
+# So many words that say something may follow on without naming the region again.
+_SHORT = 2
 _TOWARDS = frozenset({"to", "towards", "toward", "over", "off", "sideways"})
 
 
@@ -61,12 +64,13 @@ def find_pairs(marks: Marks, lead: str, carried: str, waiting: tuple[str, ...]) 
         carried: the region that earlier clauses spoke of last.
         waiting: regions of the clause before that still have no action.
     """
-    regions = [Hit(s, e, name) for s, e, name in marks.peek(lexicon.regions())]
+    regions = [Hit(s, e, _refined(name, marks.words)) for s, e, name in marks.peek(lexicon.regions())]
+    short = sum(w not in lexicon.words_that("silent") and w not in SIDE_WORDS for w in marks.words) <= _SHORT
     in_region = [any(r.start <= i < r.end for r in regions) for i in range(len(marks.words))]
     found = [
         Pair(action, region, action.name, action.name if action.name in ("left", "right") else "")
         for action in _actions(marks, in_region, regions)
-        for region in _regions_for(action, regions, lead, carried, waiting)
+        for region in _regions_for(action, regions, lead, carried, waiting, short)
     ]
     kept = [pair for pair in found if not _is_outdone(pair, found, marks)]
     for pair in kept:
@@ -75,6 +79,11 @@ def find_pairs(marks: Marks, lead: str, carried: str, waiting: tuple[str, ...]) 
     for region in moved:
         marks.mark(region.start, region.end)
     return Pairs(tuple(kept), tuple(regions), tuple(r for r in regions if r not in moved))
+
+
+def _refined(region: str, words: list[str]) -> str:
+    """'The brows rise in the middle' are the inner brows."""
+    return "inner_brow" if region in ("brow", "forehead") and _MIDDLE & set(words) else region
 
 
 def _actions(marks: Marks, in_region: list[bool], regions: list[Hit]) -> list[Hit]:
@@ -99,14 +108,17 @@ def _is_direction(words: list[str], index: int, regions: list[Hit]) -> bool:
 
 
 def _regions_for(
-    action: Hit, regions: list[Hit], lead: str, carried: str, waiting: tuple[str, ...]
+    action: Hit, regions: list[Hit], lead: str, carried: str, waiting: tuple[str, ...], short: bool
 ) -> list[Hit]:
-    """The nearest region here that can do it, and those of the clause before that wait for an action."""
+    """The nearest region here that can do it, and those of the clause before that wait for an action.
+
+    A `short` clause ("..., trembling") goes on with what the clause before spoke of.
+    """
 
     def fits(name: str) -> bool:
         if action.name == "off":
             return bool(lexicon.units_of_region(name))
-        return bool(lexicon.units_for(name, action.name))
+        return bool(lexicon.units_for(name, action.name) or lexicon.denied_by(name, action.name))
 
     here = [region for region in regions if fits(region.name)]
     waits = [Hit(-1, -1, name) for name in waiting if lead in _JOINING and fits(name)]
@@ -115,7 +127,7 @@ def _regions_for(
         return [nearest, *(waits if lead == "and" else ())]
     if regions:
         return []
-    if lead in _CARRYING and carried and fits(carried):
+    if (lead in _CARRYING or short) and carried and fits(carried):
         return [Hit(-1, -1, carried)]
     return waits
 

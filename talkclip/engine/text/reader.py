@@ -21,10 +21,11 @@ _NOTHING = 0.02
 # A word of degree further away than this speaks of something else.
 _DEGREE_REACH = 4
 # Units of a denied movement that are weaker than this share of its main one are left alone.
-_DENIED_SHARE = 0.34
+_DENIED_SHARE = 0.19
 # "smiling eyes": a smile that a neighbouring "eyes" claims is one of lids and cheeks.
 _SMILING_EYES: Units = ((6, 1.0), (7, 0.4))
-_SMILE, _EYE_REACH = 12, 3
+_SMILE, _CHEEKS, _EYE_REACH = 12, 6, 3
+_SIDEWAYS = {"left": 61, "right": 62}
 PART_OF_REGION = {
     "eye": "eyes", "gaze": "eyes", "lid": "eyes", "upper_lid": "eyes", "lower_lid": "eyes", "upper_face": "eyes",
     "brow": "brows", "inner_brow": "brows", "outer_brow": "brows", "mouth": "mouth", "lip": "mouth",
@@ -89,7 +90,8 @@ class ClauseReader:
         denied += self._amounts.denied
         moves = [*self._read_gaze(denied), *self._read_verbs()]
         self._pairs = find_pairs(self._marks, self._lead, self._context.region, self._context.waiting)
-        moves = [self._of_the_eyes(move) for move in moves] + self._read_pairs(denied) + self._read_defaults()
+        moves = [self._of_the_eyes(move) for move in moves] + self._read_pairs(denied)
+        moves += self._read_defaults(bool(moves))
         feelings = self._marks.take(lexicon.feeling_words())
         self._degrees = self._marks.take(lexicon.degrees())
         self._settle_negation([m.hit.start for m in moves], [start for start, _, _ in feelings])
@@ -134,7 +136,9 @@ class ClauseReader:
     def _settle_negation(self, moves: list[int], feelings: list[int]) -> None:
         """'A leer is not what I asked for' denies what stands before; 'lose the grin' is known by what follows."""
         start = self._negation.start
-        if start is None:
+        if start is None and self._turned_off(moves):
+            self._negation = Negation(0, len(self._words))
+        elif start is None:
             regions = [r.start for r in self._pairs.idle]
             start = removed_from(self._words, sorted([*moves, *feelings]), regions)
             if start is not None:
@@ -143,6 +147,12 @@ class ClauseReader:
             first = min(self._negation.words, default=0)
             closing = first > 0 and (self._words[first - 1] in ("is", "are") or self._words[first] in ("isn't", "aren't"))
             self._negation = replace(self._negation, closing=closing)
+
+    def _turned_off(self, moves: list[int]) -> bool:
+        """'Mentalis relaxed', 'relax the masseter'; a relaxed smile is a smile."""
+        off = [i for i, w in enumerate(self._words) if w in lexicon.words_that("off_words") and not self._marks.used[i]]
+        behind = bool(off and moves) and off[-1] == len(self._words) - 1 and off[-1] > max(moves)
+        return behind or bool(off and moves and off[0] == 0 and self._words[0] in ("relax", "release"))
 
     def _denied_regions(self, something_found: bool) -> list[int]:
         """'Minus the eyebrows', 'nothing happening in the mouth'."""
@@ -182,8 +192,11 @@ class ClauseReader:
 
     def _read_verbs(self) -> list[_Move]:
         found = []
-        for start, end, word in self._marks.take(lexicon.movement_words(), movement=True):
-            hit = Hit(start, end, "")
+        for start, end, word in self._marks.peek(lexicon.movement_words(), movement=True):
+            if self._is_an_action(start, end):
+                continue
+            self._marks.mark(start, end)
+            word, hit = self._aimed(word), Hit(start, end, "")
             side = self._sides.nearest(start, end, self._marks.used, word.side)
             if word.sides:
                 found += [_Move(hit, (u,), own, fixed=True) for u, own in zip(word.units, word.sides, strict=True)]
@@ -191,12 +204,30 @@ class ClauseReader:
                 found.append(_Move(hit, word.units, side, word.denied))
         return found
 
+    def _is_an_action(self, start: int, end: int) -> bool:
+        """'Puckered' beside "chin" is what the chin does."""
+        action = lexicon.actions().at(self._words, start) if end - start == 1 else None
+        regions = [name for _, _, name in self._marks.peek(lexicon.regions())]
+        return action is not None and any(lexicon.units_for(region, action[1]) for region in regions)
+
+    def _aimed(self, word: lexicon.MovementWord) -> lexicon.MovementWord:
+        """A side-eye goes to the side that the clause names."""
+        named = next((s for _, s in self._sides.named if s in _SIDEWAYS), "")
+        if not named or word.sides or not any(au in _SIDEWAYS.values() for au, _ in word.units):
+            return word
+        return replace(word, units=tuple((_SIDEWAYS[named] if au in _SIDEWAYS.values() else au, f) for au, f in word.units))
+
     def _of_the_eyes(self, move: _Move) -> _Move:
-        """The smile of "smiling eyes" stays in the eyes."""
-        if not any(au == _SMILE for au, _ in move.units) or any(r.name != "eye" for r in self._pairs.regions):
+        """The smile of "smiling eyes" stays in the eyes, that of "a smiling mouth" in the mouth."""
+        if not any(au == _SMILE for au, _ in move.units):
             return move
-        near = any(r.distance(move.hit.start, move.hit.end) <= _EYE_REACH for r in self._pairs.idle)
-        return replace(move, units=_SMILING_EYES) if near else move
+        near = {r.name for r in self._pairs.idle if r.distance(move.hit.start, move.hit.end) <= _EYE_REACH}
+        if near == {"eye"}:
+            return replace(move, units=_SMILING_EYES)
+        if near & {"mouth", "lip", "lower_face"} and not near & {"eye"}:
+            only = (_CHEEKS,) if "only" in self._words or "just" in self._words else ()
+            return replace(move, units=tuple(u for u in move.units if u[0] != _CHEEKS), rules_out=move.rules_out + only)
+        return move
 
     def _read_pairs(self, denied: list[int]) -> list[_Move]:
         found = []
@@ -211,19 +242,20 @@ class ClauseReader:
         return found
 
     def _side_of(self, pair: Pair) -> str:
-        if pair.direction:
-            return pair.direction
+        others = [p.direction for p in self._pairs.pairs if p.region == pair.region and p.direction]
+        if others:  # "mouth skewed to the right"
+            return others[0]
         hit = pair.region if pair.region.start >= 0 else pair.place
         return self._sides.nearest(hit.start, hit.end, self._marks.used)
 
-    def _read_defaults(self) -> list[_Move]:
+    def _read_defaults(self, moves_already: bool) -> list[_Move]:
         """'Tongue', 'dimples', 'jaw 30 %', 'more brow'."""
         found: list[_Move] = []
         if self._marks.peek(lexicon.feeling_words(), movement=False):
             return found
         amount = self._amounts.level is not None or any(w in lexicon.words_that("comparing") for w in self._words[:2])
         for region in self._pairs.idle:
-            units = lexicon.default_units(region.name, amount)
+            units = lexicon.default_units(region.name, amount and not moves_already)
             if units:
                 side = self._sides.nearest(region.start, region.end, self._marks.used)
                 found.append(_Move(region, units, side))
@@ -239,7 +271,7 @@ class ClauseReader:
         if self._negation.covers(move.hit.start) or level < _NOTHING:
             if not (move.instead and self._negation.denies):
                 main = max((f for _, f in units), default=0.0)
-                denied += [au for au, factor in units if factor > _DENIED_SHARE * main]
+                denied += [au for au, factor in units if factor >= _DENIED_SHARE * main]
                 return
             units = move.instead
         denied += move.rules_out

@@ -20,6 +20,7 @@ _OPEN = frozenset({
     "one", "single", "lopsided", "crooked", "unilateral", "unilaterally", "asymmetric", "asymmetrical",
     "asymmetrically", "uneven", "unevenly", "sided", "lopsidedly", "crookedly",
 })  # fmt: skip
+_UNEQUAL = frozenset({"lopsided", "crooked", "uneven", "unevenly", "lopsidedly", "wonky", "asymmetrical"})
 _BOTH = frozenset({"both", "bilateral", "bilaterally", "symmetric", "symmetrical", "symmetrically", "evenly"})
 _OTHER, _SAME = frozenset({"other", "opposite"}), frozenset({"same"})
 _PAIRED = frozenset({"eyebrow", "brow", "eye", "eyelid", "lid", "nostril", "corner", "cheek", "lip"})
@@ -88,6 +89,7 @@ def read_sides(words: list[str], before: str = "") -> Sides:
     named = [(i, _flipped(side) if view == "viewer" else side) for i, side, view in found]
     than = words.index("than") if "than" in words else len(words)
     unequal = bool(named) and any(w in _COMPARATIVES for w in words) and (than < len(words) or _compares(words, named))
+    unequal = unequal or any(w in _UNEQUAL for w in words)
     named = [row for row in named if row[0] < than] or named
     if before:
         named += [(i, _flipped(before)) for i, w in enumerate(words) if w in _OTHER]

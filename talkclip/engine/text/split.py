@@ -18,6 +18,8 @@ _MARKS = re.compile(r"((?:[;:!?()\[\]\"\n/—–]|(?<!\d)[.,](?!\d)|(?<=\d)[.,](
 _SIDED = re.compile(r"(?:(?:the|his|her|their|your|only|just) )*(?:left|right|one)\b")
 _NEGATING_LEADS = frozenset({"without", "nor", "except", "sans", "minus"})
 _LEADS_OF_A_TAIL = frozenset({"", "but", "and", "yet", "though"})
+# What a clause such as "She isn't." says about the one before.
+_DENIAL = "not at all"
 _PLACES = frozenset({"over", "under", "above", "below", "behind", "beneath", "underneath", "through"})
 _NUMBER = re.compile(r"[\d.,%]+$")
 
@@ -45,7 +47,7 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
 def _keep_together(text: str) -> str:
     """8/10 is one amount, "anything but" one negation: neither is two clauses."""
     text = re.sub(r"(?<=\d)\s*/\s*(?=\d)", "\ue001", text)
-    return re.sub(r"\b(anything|nothing|all|help|cannot|not|everything|anywhere) but\b", "\\1\ue000but", text, flags=re.I)
+    return re.sub(r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b", "\\1\ue000but", text, flags=re.I)
 
 
 def _pieces(text: str) -> list[Piece]:
@@ -104,8 +106,10 @@ def _only_names_a_region(text: str) -> bool:
 def _join_tails(pieces: list[Piece]) -> list[Piece]:
     joined: list[Piece] = []
     for piece in pieces:
-        if joined and (_only_says_how(piece) or _only_denies(piece)):
-            joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {piece.text}")
+        if joined and (_only_says_how(piece) or _only_says_where(piece, joined[-1])):
+            joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {piece.lead} {piece.text}")
+        elif joined and _only_denies(piece):
+            joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {_DENIAL}")
         elif joined and len(joined) == 1 and _only_says_how(joined[0]) and not piece.lead:
             joined[-1] = replace(piece, text=f"{joined[-1].text} {piece.text}", lead=joined[-1].lead)
         else:
@@ -129,6 +133,14 @@ def _only_says_how(piece: Piece) -> bool:
             for how, word in zip(degrees, words, strict=True)
         )
     )
+
+
+def _only_says_where(piece: Piece, before: Piece) -> bool:
+    """'A wink, right eye', 'sneer, left half of the mouth': side and region of a movement just named."""
+    words = lexicon.word_list(piece.text)
+    if piece.lead or not any(word in SIDE_WORDS for word in words) or not _only_names_a_region(piece.text):
+        return False
+    return any(True for _ in lexicon.movement_words().find(lexicon.word_list(before.text)))
 
 
 def _only_denies(piece: Piece) -> bool:

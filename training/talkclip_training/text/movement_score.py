@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from talkclip_training.text.corpus import FOLDER
 KINDS = ("movement", "facs", "scale", "negation", "contrast")
 # A shape counts as shown from here, and as annotated from the weaker bound.
 SHOWN, WEAK = 0.15, 0.05
+_NAMES_A_SIDE = re.compile(r"left|right|\b\d*[LR]\b", re.IGNORECASE)
+_MIRRORED = {"left": "right", "right": "left", "both": "both"}
 _FIGURES = ("strongest", "recall", "precision", "side", "denied", "level_error")
 
 
@@ -81,7 +84,14 @@ def load_lines(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def score_line(row: Mapping[str, Any], pose: np.ndarray) -> LineScore:
-    """Compare a pose with a line's annotation."""
+    """Compare a pose with a line's annotation; a side that the text does not name may be the other one."""
+    if not _NAMES_A_SIDE.search(row["text"]) and any(a["side"] != "both" for a in row["au"]):
+        mirrored = [a | {"side": _MIRRORED[a["side"]]} for a in row["au"]]
+        return max((_score(v, pose) for v in (row, {**row, "au": mirrored})), key=lambda s: s.recall or 0.0)
+    return _score(row, pose)
+
+
+def _score(row: Mapping[str, Any], pose: np.ndarray) -> LineScore:
     wanted = pose_of(AuMove(a["au"], a["level"], a["side"]) for a in row["au"])
     meant, shown = wanted >= SHOWN, pose >= SHOWN
     both = meant & (pose >= WEAK)
