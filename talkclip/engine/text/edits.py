@@ -28,7 +28,7 @@ class Change:
     Attributes:
         kind: "more", "less", or "add" (no command).
         text: what it speaks of; "" for the whole face.
-        share: 0..1, by how much for "more" and "less"; 1 for "add".
+        share: 0..1, by how much; 1 for "add" without a comparison.
     """
 
     kind: str
@@ -58,11 +58,13 @@ def _change(text: str) -> Change | None:
     words = [w for i, w in enumerate(words) if not any(s <= i < e for s, e, _ in shares)]
     for start, end, kind in _commands().find(words):
         if start == 0 or end == len(words):  # "less smile", "smile less"; "no more, no less than" is prose
-            return Change(kind, _object([*words[:start], *words[end:]]), share)
+            return Change(kind, _object([*words[:start], *words[end:]]), 1.0 if kind == ADD else share)
     if words and words[0] in lexicon.words_that("split_commands"):  # "tone the smile down", "dial it back"
         for kind in (LESS, MORE):
             if words[-1] in _table()["particles"][kind].split():
                 return Change(kind, _object(words[1:-1]), share)
+    if words and {words[0], words[-1]} & set(_table()["compared_actions"].split()):  # "wider eyes", "brows higher"
+        return Change(ADD, text, share)
     feeling = _compared_feeling(words)
     if feeling == "calm":
         return Change(LESS, "", share)
@@ -80,6 +82,7 @@ def _beside_command(words: list[str], start: int, end: int) -> bool:
     commands = [(s, e) for s, e, _ in _commands().find(words)]
     compared = [i for i, w in enumerate(words) if _base_of(w)]
     split = [0] if words[0] in lexicon.words_that("split_commands") else []
+    compared += [i for i, w in enumerate(words) if w in _table()["compared_actions"].split()]
     near = any(s in (end, end + 1) or e == start for s, e in commands) or any(i in (end, end + 1) for i in compared)
     return near or bool((commands or split) and end == len(words))
 
@@ -96,7 +99,12 @@ def _base_of(word: str) -> str:
     if not word.endswith("er"):
         return ""
     stem = word[:-2]
-    candidates = [stem, stem + "e", stem[:-1] + "y" if stem.endswith("i") else "", stem[:-1] if stem[-2:-1] == stem[-1:] else ""]
+    candidates = [
+        stem,
+        stem + "e",
+        stem[:-1] + "y" if stem.endswith("i") else "",
+        stem[:-1] if stem[-2:-1] == stem[-1:] else "",
+    ]
     known = {words[0] for words, _ in lexicon.feeling_words().items() if len(words) == 1}
     return next((c for c in candidates if c and c in known), "")
 

@@ -69,7 +69,9 @@ def find_gaze(words: list[str], blocked: list[bool], goes_on: bool) -> Gaze:
     if not heads and goes_on and not any(True for _ in lexicon.regions().find(words)):
         heads = [(0, 0, "on")]
     for start, end, kind in heads:
-        if kind == "eyes" and any(w in lexicon.words_that("lid_words") for w in words[max(0, start - _LID_REACH) : start]):
+        if kind == "eyes" and any(
+            w in lexicon.words_that("lid_words") for w in words[max(0, start - _LID_REACH) : start]
+        ):
             continue
         glances = _directions(words, end, blocked, kind == "stare")
         if glances:
@@ -118,7 +120,9 @@ def _settled(words: list[str], glances: list[Glance]) -> list[Glance]:
     """'Away to the left' goes left, 'away at the floor' down; a straight gaze is what is left without any other."""
     named = next((s for s in (own_direction(words, i) for i in range(len(words))) if s), "")
     if named:
-        glances = [replace(g, units=((_HORIZONTAL[named], g.units[0][1]),)) if g.units == _ASIDE else g for g in glances]
+        glances = [
+            replace(g, units=((_HORIZONTAL[named], g.units[0][1]),)) if g.units == _ASIDE else g for g in glances
+        ]
     clear = [g for g in glances if len(g.units) == 1 and g.units != _ASIDE]
     return clear or [g for g in glances if g.units] or glances
 

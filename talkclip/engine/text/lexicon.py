@@ -155,7 +155,9 @@ def actions() -> PhraseTable[str]:
     """What a part of the face can do."""
     table = _table("movements.json")
     listed = [(word, name) for name, words in table["actions"].items() for word in _split(words)]
-    inflected = [(form, name) for name, verbs in table["action_verbs"].items() for v in _split(verbs) for form in forms(v)]
+    inflected = [
+        (form, name) for name, verbs in table["action_verbs"].items() for v in _split(verbs) for form in forms(v)
+    ]
     return PhraseTable([*listed, *inflected])
 
 

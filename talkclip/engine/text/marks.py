@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from talkclip.engine.text import lexicon
 
-
 # "a tiny bit puffed" bites nothing.
 _OPENS_A_DEGREE = frozenset({"a", "an", "the", "just", "by", "ever", "very"})
 

@@ -41,7 +41,8 @@ def expression_pose(reading: PromptReading) -> np.ndarray:
     pose = np.maximum(pose, _IMPLIED_GAIN * _speaking(pose_of(reading.implied_units)))
     for part, feeling in sorted(reading.regions.items()):  # brows, eyes, mouth: eyes leave named brows alone
         mask = _part_mask(part, tuple(reading.regions))
-        pose = np.where(mask, _emotion_pose(feeling.emotion, feeling.intensity), pose)
+        shown = np.maximum(_emotion_pose(feeling.emotion, feeling.intensity), pose_of(feeling.moves))
+        pose = np.where(mask, shown, pose)
     stated = pose_of(reading.action_units)
     pose = np.maximum(_make_way(pose, stated), stated)
     for au in reading.denied_units:
@@ -98,6 +99,8 @@ def _edited(code: np.ndarray, change: Change, reading: PromptReading | None, wei
     by = change.share * weight * (1 if change.kind == MORE else -1)
     region = np.ones(len(code), bool) if reading is None else _idle_regions(reading)
     pose = np.zeros(len(code)) if reading is None else expression_pose(reading)
+    if pose.any() and by < 0:  # "less smile" takes nothing where no smile is
+        return np.where(code > 0, np.clip(_taken_away(code, pose, -by), 0.0, None), code)
     if pose.any():
         return _added(code, reading, by)
     return np.asarray(np.where(region, max(0.0, 1 + by) * code, code))
@@ -111,7 +114,8 @@ def _added(code: np.ndarray, reading: PromptReading | None, weight: float) -> np
         for au in reading.denied_units:
             code = np.where(_shapes_of(au) & (code > 0) & (pose == 0), fade * code, code)
         for emotion in reading.denied_emotions:
-            code = _taken_away(code, _emotion_face(emotion, 1.0), max(0.0, weight))
+            face = _emotion_face(emotion, 1.0)
+            code = np.where(code > 0, code * (1 - (1 - fade) * face / max(float(face.max()), 1e-6)), code)
     elif not pose.any():
         return fade * code
     if weight < 0:

@@ -88,13 +88,14 @@ class ClauseReader:
         """-> the clause."""
         denied = [unit for _, _, units in self._marks.take(lexicon.absent_words()) for unit in units]
         denied += self._amounts.denied
-        moves = [*self._read_gaze(denied), *self._read_verbs()]
+        glances, named = self._read_gaze(denied), self._read_verbs()
+        moves, verbs = [*glances, *named], [move.hit.start for move in named]
         self._pairs = find_pairs(self._marks, self._lead, self._context.region, self._context.waiting)
         moves = [self._of_the_eyes(move) for move in moves] + self._read_pairs(denied)
         moves += self._read_defaults(bool(moves))
         feelings = self._marks.take(lexicon.feeling_words())
         self._degrees = self._marks.take(lexicon.degrees())
-        self._settle_negation([m.hit.start for m in moves], [start for start, _, _ in feelings])
+        self._settle_negation([m.hit.start for m in moves], verbs, [start for start, _, _ in feelings])
         shown = [self._coded(move) for move in self._amounts.moves]
         for move in moves:
             self._apply(move, shown, denied)
@@ -133,19 +134,21 @@ class ClauseReader:
             self._marks.used[index] = True
         return negation
 
-    def _settle_negation(self, moves: list[int], feelings: list[int]) -> None:
+    def _settle_negation(self, moves: list[int], verbs: list[int], feelings: list[int]) -> None:
         """'A leer is not what I asked for' denies what stands before; 'lose the grin' is known by what follows."""
         start = self._negation.start
         if start is None and self._turned_off(moves):
             self._negation = Negation(0, len(self._words))
         elif start is None:
             regions = [r.start for r in self._pairs.idle]
-            start = removed_from(self._words, sorted([*moves, *feelings]), regions)
+            start = removed_from(self._words, sorted([*verbs, *feelings]), regions)
             if start is not None:
                 self._negation = Negation(start, len(self._words))
         elif not self._negation.closing and not any(i >= start for i in [*moves, *feelings]):
             first = min(self._negation.words, default=0)
-            closing = first > 0 and (self._words[first - 1] in ("is", "are") or self._words[first] in ("isn't", "aren't"))
+            closing = first > 0 and (
+                self._words[first - 1] in ("is", "are") or self._words[first] in ("isn't", "aren't")
+            )
             self._negation = replace(self._negation, closing=closing)
 
     def _turned_off(self, moves: list[int]) -> bool:
@@ -215,7 +218,9 @@ class ClauseReader:
         named = next((s for _, s in self._sides.named if s in _SIDEWAYS), "")
         if not named or word.sides or not any(au in _SIDEWAYS.values() for au, _ in word.units):
             return word
-        return replace(word, units=tuple((_SIDEWAYS[named] if au in _SIDEWAYS.values() else au, f) for au, f in word.units))
+        return replace(
+            word, units=tuple((_SIDEWAYS[named] if au in _SIDEWAYS.values() else au, f) for au, f in word.units)
+        )
 
     def _of_the_eyes(self, move: _Move) -> _Move:
         """The smile of "smiling eyes" stays in the eyes, that of "a smiling mouth" in the mouth."""
@@ -232,7 +237,9 @@ class ClauseReader:
     def _read_pairs(self, denied: list[int]) -> list[_Move]:
         found = []
         for pair in self._pairs.pairs:
-            denied += () if self._negation.covers(pair.place.start) else lexicon.denied_by(pair.region.name, pair.action)
+            denied += (
+                () if self._negation.covers(pair.place.start) else lexicon.denied_by(pair.region.name, pair.action)
+            )
             if pair.action == "off":
                 if not self._negation.covers(pair.place.start):
                     denied += lexicon.units_of_region(pair.region.name)

@@ -99,7 +99,7 @@ def read_sides(words: list[str], before: str = "") -> Sides:
 
 
 def own_direction(words: list[str], index: int) -> str:
-    """"left" or "right" at `index` as the character's own direction, "" if the word is no direction here."""
+    """ "left" or "right" at `index` as the character's own direction, "" if the word is no direction here."""
     if not _names_side(words, index):
         return ""
     side = SIDE_WORDS[words[index]]
@@ -116,7 +116,7 @@ def _names_side(words: list[str], index: int) -> bool:
 
 
 def _view_of(words: list[str], index: int) -> str:
-    """"own", "viewer", or "" where the text does not say whose left it is."""
+    """ "own", "viewer", or "" where the text does not say whose left it is."""
     if index and words[index - 1] in _OWNERS:
         return "own"
     around = words[max(0, index - _VIEW_REACH) : index + _VIEW_REACH + 1]

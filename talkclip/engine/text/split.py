@@ -47,7 +47,12 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
 def _keep_together(text: str) -> str:
     """8/10 is one amount, "anything but" one negation: neither is two clauses."""
     text = re.sub(r"(?<=\d)\s*/\s*(?=\d)", "\ue001", text)
-    return re.sub(r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b", "\\1\ue000but", text, flags=re.I)
+    return re.sub(
+        r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b",
+        "\\1\ue000but",
+        text,
+        flags=re.I,
+    )
 
 
 def _pieces(text: str) -> list[Piece]:

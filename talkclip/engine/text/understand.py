@@ -34,10 +34,12 @@ class RegionFeeling:
     Attributes:
         emotion: emotion -> weight.
         intensity: 0..1.
+        moves: what the word adds in that part ("puzzled brows").
     """
 
     emotion: Mapping[str, float]
     intensity: float
+    moves: tuple[AuMove, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ def _regions(clauses: tuple[Clause, ...]) -> dict[str, RegionFeeling]:
     for clause in clauses:
         for feeling in clause.feelings:
             if feeling.part:
-                regions[feeling.part] = RegionFeeling(dict(feeling.emotion), feeling.strength)
+                regions[feeling.part] = RegionFeeling(dict(feeling.emotion), feeling.strength, feeling.moves)
     return regions
 
 
