@@ -26,11 +26,18 @@ _CODE = re.compile(
 )
 _JOIN = re.compile(r"^\s*(?:\+|,|/|&|and|plus)\s*$", re.IGNORECASE)
 _PERCENT = re.compile(rf"({_NUMBER})\s*(?:%|per ?cent\b|pct\b)", re.IGNORECASE)
-_OUT_OF = re.compile(rf"({_NUMBER})\s*(?:/|\bout of\b|\bof\b)\s*({_NUMBER})", re.IGNORECASE)
+_UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_SPELT = "|".join(_UNITS)
+_OUT_OF = re.compile(
+    rf"\b({_NUMBER}|{_SPELT}|ten)\s*(?:/|\bout of\b|\bof\b)\s*({_NUMBER}|five|ten|hundred|a hundred)\b", re.IGNORECASE
+)
 _SHARE = re.compile(r"(?<![\d.])(0?[.]\d+|1[.]0+|0,\d+)(?![\d.])")
 _TENS = ["ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"]
-_WORDS = {word: 10.0 * (number + 1) for number, word in enumerate(_TENS)} | {"zero": 0.0, "five": 5.0}
-_WORD_PERCENT = re.compile(rf"\b(?:a )?({'|'.join(_WORDS)})\b(?:\s*(?:percent|per cent|pct)\b|\s*$)", re.IGNORECASE)
+_WORDS = {word: 10.0 * (number + 1) for number, word in enumerate(_TENS)} | {"zero": 0.0, "a hundred": 100.0}
+_WORDS |= {word: float(number + 1) for number, word in enumerate(_UNITS)}
+_WORD_PERCENT = re.compile(
+    rf"\b(?:a )?({'|'.join([*_TENS, 'zero'])})\b(?:\s*(?:percent|per cent|pct)\b|\s*$)", re.IGNORECASE
+)
 _BARE = re.compile(r"(?<![\w.,/+-])(?:at |a |level )?(\d{1,3})\s*$")
 _TEN = 10.0
 _LETTER = re.compile(r"(?<=[a-z])[ ,:]+([A-E])\s*$")
@@ -67,7 +74,7 @@ def find_amounts(text: str) -> Amounts:
     letter = _LETTER.search(rest)
     if letter is not None and not moves:
         return Amounts(tuple(named), denied, intensity_letters()[letter[1]], rest[: letter.start()])
-    for pattern, unit in ((_PERCENT, 100.0), (_WORD_PERCENT, 100.0), (_OUT_OF, None), (_SHARE, 1.0), (_BARE, 0.0)):
+    for pattern, unit in ((_PERCENT, 100.0), (_OUT_OF, None), (_WORD_PERCENT, 100.0), (_SHARE, 1.0), (_BARE, 0.0)):
         match = pattern.search(rest)
         if match is not None:
             level = _level(match, unit)

@@ -125,6 +125,7 @@ def feeling_words() -> PhraseTable[FeelingWord]:
     return PhraseTable(
         [(phrase.strip(), _feeling(row)) for row in table["phrases"] for phrase in row["words"].split(";")]
         + [(word, _feeling(row)) for row in table["rows"] for word in row["words"].split()]
+        + [(f, _feeling(row)) for row in table["rows"] for verb in row.get("verbs", "").split() for f in forms(verb)]
     )
 
 
@@ -249,7 +250,7 @@ def _movements() -> Mapping[str, Mapping[str, Any]]:
 
 
 def forms(verb: str) -> list[str]:
-    """A regular verb's forms: "pucker", "puckers", "puckered", "puckering"; "-" marks a doubled last letter ("tug-")."""
+    """A regular verb's forms: "purse", "purses", "pursed", "pursing"; "-" marks a doubled last letter ("tug-")."""
     stem, *rest = verb.split(" ")
     tail = " ".join(["", *rest])
     doubled, stem = stem.endswith("-"), stem.rstrip("-")

@@ -22,6 +22,8 @@ _NOTHING = 0.02
 _DEGREE_REACH = 4
 # Units of a denied movement that are weaker than this share of its main one are left alone.
 _DENIED_SHARE = 0.19
+# How much of the way to the top a degree of 2 takes a word of feeling.
+_RAISING = 0.8
 # "smiling eyes": a smile that a neighbouring "eyes" claims is one of lids and cheeks.
 _SMILING_EYES: Units = ((6, 1.0), (7, 0.4))
 _SMILE, _CHEEKS, _EYE_REACH = 12, 6, 3
@@ -93,9 +95,10 @@ class ClauseReader:
         self._pairs = find_pairs(self._marks, self._lead, self._context.region, self._context.waiting)
         moves = [self._of_the_eyes(move) for move in moves] + self._read_pairs(denied)
         moves += self._read_defaults(bool(moves))
+        turned_off = self._turned_off([m.hit.start for m in moves])
         feelings = self._marks.take(lexicon.feeling_words())
         self._degrees = self._marks.take(lexicon.degrees())
-        self._settle_negation([m.hit.start for m in moves], verbs, [start for start, _, _ in feelings])
+        self._settle_negation([m.hit.start for m in moves], verbs, [start for start, _, _ in feelings], turned_off)
         shown = [self._coded(move) for move in self._amounts.moves]
         for move in moves:
             self._apply(move, shown, denied)
@@ -134,10 +137,10 @@ class ClauseReader:
             self._marks.used[index] = True
         return negation
 
-    def _settle_negation(self, moves: list[int], verbs: list[int], feelings: list[int]) -> None:
+    def _settle_negation(self, moves: list[int], verbs: list[int], feelings: list[int], turned_off: bool) -> None:
         """'A leer is not what I asked for' denies what stands before; 'lose the grin' is known by what follows."""
         start = self._negation.start
-        if start is None and self._turned_off(moves):
+        if start is None and turned_off:
             self._negation = Negation(0, len(self._words))
         elif start is None:
             regions = [r.start for r in self._pairs.idle]
@@ -154,8 +157,13 @@ class ClauseReader:
     def _turned_off(self, moves: list[int]) -> bool:
         """'Mentalis relaxed', 'relax the masseter'; a relaxed smile is a smile."""
         off = [i for i, w in enumerate(self._words) if w in lexicon.words_that("off_words") and not self._marks.used[i]]
-        behind = bool(off and moves) and off[-1] == len(self._words) - 1 and off[-1] > max(moves)
-        return behind or bool(off and moves and off[0] == 0 and self._words[0] in ("relax", "release"))
+        if not off or not moves:
+            return False
+        behind = off[-1] == len(self._words) - 1 and off[-1] > max(moves)
+        turned_off = behind or (off[0] == 0 and self._words[0] in ("relax", "release"))
+        if turned_off:
+            self._marks.mark(off[-1], off[-1] + 1)
+        return turned_off
 
     def _denied_regions(self, something_found: bool) -> list[int]:
         """'Minus the eyebrows', 'nothing happening in the mouth'."""
@@ -332,7 +340,7 @@ class ClauseReader:
             if self._negation.covers(start) or denies_feeling(self._words, start) or self._amounts.level == 0.0:
                 untold += [emotion for emotion, weight in word.emotion.items() if weight >= 0.4]
                 continue
-            strength = min(1.0, word.strength * self._factor(Hit(start, end, "")))
+            strength = _felt(word.strength, self._factor(Hit(start, end, "")))
             if self._amounts.level is not None and not self._amounts.moves:
                 strength = self._amounts.level
             emotion = tuple(word.emotion.items())
@@ -340,6 +348,13 @@ class ClauseReader:
         if not found and self._negation.denies and any(w in lexicon.words_that("any_feeling") for w in self._words):
             told.append(Feeling("no feeling", (("neutral", 1.0),), 0.0))
         return told, untold
+
+
+def _felt(strength: float, factor: float) -> float:
+    """A word's strength with its degree: weak words lie far from the top, so "terribly worried" moves them further."""
+    if factor <= 1.0 or strength <= 0.0:
+        return strength * factor
+    return min(1.0, max(strength * factor, strength + (1.0 - strength) * _RAISING * (factor - 1.0)))
 
 
 def _is_silent(word: str) -> bool:
