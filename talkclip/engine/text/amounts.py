@@ -72,8 +72,9 @@ def find_amounts(text: str) -> Amounts:
     moves, plain, denied, rest = _codes(text)
     level = None
     letter = _LETTER.search(rest)
-    if letter is not None and not moves:
-        return Amounts(tuple(named), denied, intensity_letters()[letter[1]], rest[: letter.start()])
+    if letter is not None and len(plain) == len(moves):
+        moves = [AuMove(move.au, intensity_letters()[letter[1]], move.side) for move in moves]
+        return Amounts((*named, *moves), denied, intensity_letters()[letter[1]], rest[: letter.start()])
     for pattern, unit in ((_PERCENT, 100.0), (_OUT_OF, None), (_WORD_PERCENT, 100.0), (_SHARE, 1.0), (_BARE, 0.0)):
         match = pattern.search(rest)
         if match is not None:

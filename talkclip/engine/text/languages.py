@@ -16,6 +16,7 @@ from typing import Any
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.clause import Feeling
+from talkclip.engine.text.sides import SIDE_WORDS
 from talkclip_rigs.facs import AuMove
 
 ENGLISH = "English"
@@ -71,8 +72,8 @@ def language_of(text: str) -> str:
 
 def _english_hits(words: list[str]) -> int:
     """Words of the English vocabulary: "a brave smile" is not Portuguese."""
-    tables = (lexicon.feeling_words(), lexicon.movement_words(), lexicon.regions())
-    return sum(1 for table in tables for _ in table.find(words))
+    tables = (lexicon.feeling_words(), lexicon.movement_words(), lexicon.regions(), lexicon.actions())
+    return sum(1 for table in tables for _ in table.find(words)) + sum(word in SIDE_WORDS for word in words)
 
 
 def read_foreign(text: str, language: str) -> ForeignReading:

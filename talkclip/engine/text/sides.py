@@ -128,8 +128,8 @@ def _flipped(side: str) -> str:
 
 
 def _compares(words: list[str], named: list[tuple[int, str]]) -> bool:
-    """'higher on the right': a comparative shortly before the side."""
-    return any(w in _COMPARATIVES for i, _ in named for w in words[max(0, i - 4) : i])
+    """'higher on the right': a comparative shortly before the side; "lower the left brow" compares nothing."""
+    return any(w in _COMPARATIVES for i, _ in named if "on" in words[:i] for w in words[max(0, i - 4) : i])
 
 
 def _is_open(words: list[str], index: int) -> bool:

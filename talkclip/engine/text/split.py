@@ -89,6 +89,8 @@ def _at_joining_words(tokens: list[str], mark: str) -> list[Piece]:
 def _belongs(word: str, before: list[str], rest: list[str]) -> bool:
     """Whether a joining word does not open a clause here."""
     following = " ".join(rest[:4])
+    if word == "with" and before and _only_names_a_region(" ".join(rest)):  # "smiles with the mouth only"
+        return True
     if word == "with" and before and _SIDED.match(following):
         ahead = lexicon.word_list(" ".join(rest[1:6]))
         return not any(w not in SIDE_WORDS for _, _, w in lexicon.actions().find(ahead))

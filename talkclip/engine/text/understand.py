@@ -230,9 +230,11 @@ def _strongest(moves: Iterable[AuMove]) -> tuple[AuMove, ...]:
 
 
 def _one_gaze(moves: tuple[AuMove, ...]) -> tuple[AuMove, ...]:
-    """Eyes look one way: of up and down, of left and right, the first one stays."""
-    order = [move.au for move in moves if move.side == "both"]  # crossed eyes look two ways
-    dropped = {max((a, b), key=order.index) for a, b in ((61, 62), (63, 64)) if a in order and b in order}
+    """Eyes look one way: of up and down, of left and right, the stronger one stays, else the first."""
+    levels = {move.au: move.level for move in reversed(moves) if move.side == "both"}  # crossed eyes look two ways
+    order = [move.au for move in moves]
+    opposed = [pair for pair in ((61, 62), (63, 64)) if set(pair) <= set(levels)]
+    dropped = {min(pair, key=lambda au: (levels[au], -order.index(au))) for pair in opposed}
     return tuple(move for move in moves if move.au not in dropped)
 
 
