@@ -47,6 +47,7 @@ class Clause:
         open_words: content words that no rule explains.
         negated: the clause denies what it names.
         regions: parts of the face that it names without saying what they do.
+        lessened: action units that it lowers ("less brow").
     """
 
     text: str
@@ -59,6 +60,7 @@ class Clause:
     open_words: tuple[str, ...] = ()
     negated: bool = False
     regions: tuple[str, ...] = ()
+    lessened: tuple[int, ...] = ()
 
 
 def narrow_down(clauses: list[Clause]) -> list[Clause]:

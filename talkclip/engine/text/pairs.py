@@ -104,7 +104,8 @@ def _is_direction(words: list[str], index: int, regions: list[Hit]) -> bool:
     if not own_direction(words, index) or not before or before[-1].name not in _GOES_SIDEWAYS:
         return False
     towards = any(w in _TOWARDS for w in words[max(0, index - 2) : index])
-    return towards or (before[-1].name == "jaw" and "on" not in words[max(0, index - 2) : index])
+    moved = index > 0 and words[index - 1] in lexicon.words_that("moved")
+    return towards or moved or (before[-1].name == "jaw" and "on" not in words[max(0, index - 2) : index])
 
 
 def _regions_for(
@@ -135,6 +136,10 @@ def _regions_for(
 def _is_outdone(pair: Pair, found: list[Pair], marks: Marks) -> bool:
     """'Pull' says nothing beside 'down', and 'hard' beside 'shut' is a degree."""
     others = [p for p in found if p.region == pair.region and p is not pair and not _is_weak(p, marks)]
+    to_rest = [p for p in others if p.action == "off" and "neutral" in marks.words[p.place.start : p.place.end]]
+    if to_rest and pair.action != "off":  # "lift the corners back to neutral"
+        marks.mark(pair.place.start, pair.place.end)
+        return True
     if not _is_weak(pair, marks) or not others:
         return False
     if pair.action in lexicon.words_that("light_actions"):

@@ -33,6 +33,8 @@ _MIXTURE_CURVE = 0.6
 # Implied movements follow the statistics of many texts, which flatten every single one.
 _IMPLIED_GAIN = 1.1
 _OVERDRIVE = 1.15
+# What "less brow" leaves of the brow that the rest of a prompt asks for.
+_LESSENED = 0.4
 
 
 def expression_pose(reading: PromptReading) -> np.ndarray:
@@ -43,6 +45,10 @@ def expression_pose(reading: PromptReading) -> np.ndarray:
         mask = _part_mask(part, tuple(reading.regions))
         shown = np.maximum(_emotion_pose(feeling.emotion, feeling.intensity), pose_of(feeling.moves))
         pose = np.where(mask, shown, pose)
+    lessened = np.zeros(len(ARKIT52), bool)
+    for au in reading.lessened_units:
+        lessened |= _shapes_of(au)
+    pose = np.where(lessened, _LESSENED * pose, pose)
     stated = pose_of(reading.action_units)
     pose = np.maximum(_make_way(pose, stated), stated)
     for au in reading.denied_units:

@@ -82,6 +82,7 @@ class ClauseReader:
         self._words = self._marks.words
         self._sides: Sides = read_sides(self._words, context.side)
         self._negation = self._find_negation()
+        self._lessens = self._find_lessening()
         self._degrees: list[tuple[int, int, float]] = []
         self._pairs = Pairs((), (), ())
         self._gaze = Gaze()
@@ -100,8 +101,11 @@ class ClauseReader:
         self._degrees = self._marks.take(lexicon.degrees())
         self._settle_negation([m.hit.start for m in moves], verbs, [start for start, _, _ in feelings], turned_off)
         shown = [self._coded(move) for move in self._amounts.moves]
+        lessened: list[int] = []
         for move in moves:
-            self._apply(move, shown, denied)
+            self._apply(move, shown, denied if not self._lessens else lessened)
+        if self._lessens:
+            lessened += [u for region in self._pairs.idle for u in lexicon.units_of_region(region.name)]
         told, untold = self._feelings(feelings)
         denied += self._denied_regions(bool(moves or feelings))
         for region in self._pairs.regions:
@@ -110,8 +114,9 @@ class ClauseReader:
             self._text, self._lead, tuple(shown), tuple(dict.fromkeys(denied)), tuple(told), tuple(untold),
             any(word in lexicon.words_that("hiding") for word in self._words),
             tuple(w for w in self._marks.unused() if not _is_silent(w)),
-            self._negation.denies,
+            self._negation.denies or self._lessens,
             tuple(r.name for r in self._pairs.idle),
+            tuple(dict.fromkeys(lessened)),
         )  # fmt: skip
 
     def context(self) -> Context:
@@ -136,6 +141,17 @@ class ClauseReader:
         for index in negation.words:
             self._marks.used[index] = True
         return negation
+
+    def _find_lessening(self) -> bool:
+        """'Less brow', 'ease up on the smile', 'frown less': lowers what other clauses show."""
+        hit = lexicon.phrases_that("lessening").at(self._words, 0) if self._words else None
+        if hit is not None:
+            self._marks.mark(0, hit[0])
+        elif len(self._words) > 1 and self._words[-1] == "less" and self._words[-2] not in ("or", "care"):
+            self._marks.mark(len(self._words) - 1, len(self._words))
+        else:
+            return False
+        return not self._negation.denies
 
     def _settle_negation(self, moves: list[int], verbs: list[int], feelings: list[int], turned_off: bool) -> None:
         """'A leer is not what I asked for' denies what stands before; 'lose the grin' is known by what follows."""
@@ -283,7 +299,7 @@ class ClauseReader:
         """Adds a movement to what is shown or to what is denied."""
         level = self._level(move.hit)
         units = move.units
-        if self._negation.covers(move.hit.start) or level < _NOTHING:
+        if self._lessens or self._negation.covers(move.hit.start) or level < _NOTHING:
             if not (move.instead and self._negation.denies):
                 main = max((f for _, f in units), default=0.0)
                 denied += [au for au, factor in units if factor >= _DENIED_SHARE * main]
@@ -337,7 +353,12 @@ class ClauseReader:
         parts = [PART_OF_REGION.get(region.name, "") for region in self._pairs.idle]
         part = next((part for part in parts if part), "")
         for start, end, word in found:
-            if self._negation.covers(start) or denies_feeling(self._words, start) or self._amounts.level == 0.0:
+            if (
+                self._lessens
+                or self._negation.covers(start)
+                or denies_feeling(self._words, start)
+                or self._amounts.level == 0.0
+            ):
                 untold += [emotion for emotion, weight in word.emotion.items() if weight >= 0.4]
                 continue
             strength = _felt(word.strength, self._factor(Hit(start, end, "")))

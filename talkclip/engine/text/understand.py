@@ -55,6 +55,7 @@ class PromptReading:
         implied_units: movements that go with the feeling, predicted or known of a word; weaker than stated ones.
         denied_units: action units that must not show.
         denied_emotions: emotions that must not show.
+        lessened_units: action units that show less than the rest of the prompt would have them.
         regions: "eyes", "brows", "mouth" -> a feeling of that part only.
         notes: what the user should know (nothing understood, another language, ...).
     """
@@ -69,6 +70,7 @@ class PromptReading:
     denied_emotions: tuple[str, ...]
     regions: Mapping[str, RegionFeeling]
     notes: tuple[str, ...]
+    lessened_units: tuple[int, ...] = ()
 
     def summary(self) -> str:
         """One line: what was understood."""
@@ -95,6 +97,8 @@ class PromptReading:
         denied = [*self.denied_emotions, *(f"AU{au}" for au in self.denied_units)]
         if denied:
             lines.append("without    " + ", ".join(denied))
+        if self.lessened_units:
+            lines.append("less of    " + ", ".join(f"AU{au}" for au in self.lessened_units))
         lines += [f"note       {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -119,16 +123,18 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
         notes.append("A prompt is one held expression; changes over time belong on the timeline.")
     denied_units = tuple(dict.fromkeys(au for c in clauses for au in c.denied_units if not _stated(au, stated)))
     implied = _implied(clauses, guess, 1.0 if not whole else _model_share(_open_words(clauses)))
+    lessened = tuple(dict.fromkeys(au for c in clauses for au in c.lessened if not _stated(au, stated)))
     return PromptReading(
-        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes)
-    )
+        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes),
+        lessened,
+    )  # fmt: skip
 
 
 def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
     """Rules first; the model reads the clauses that neither deny nor only name movements."""
     clauses = parse(text)
     left = [c for c in clauses if not _denies(c) and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]
-    found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings for c in clauses)
+    found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings or c.lessened for c in clauses)
     if not left and (found or not clauses or _only_says_who_speaks(text)):
         return (
             clauses,
@@ -203,7 +209,7 @@ def _open_words(clauses: tuple[Clause, ...]) -> int:
 
 def _denies(clause: Clause) -> bool:
     """Whether the clause rules out something known; "I will not be treated like this" rules out nothing."""
-    return clause.negated and bool(clause.denied_units or clause.denied_feelings)
+    return clause.negated and bool(clause.denied_units or clause.denied_feelings or clause.lessened)
 
 
 def _implied(clauses: tuple[Clause, ...], guess: Guess | None, share: float) -> tuple[AuMove, ...]:
