@@ -7,6 +7,12 @@ from dataclasses import dataclass, replace
 from talkclip_rigs.facs import AuMove
 
 _UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
+PART_OF_REGION = {
+    "eye": "eyes", "gaze": "eyes", "lid": "eyes", "upper_lid": "eyes", "lower_lid": "eyes", "upper_face": "eyes",
+    "brow": "brows", "inner_brow": "brows", "outer_brow": "brows", "forehead": "brows", "mouth": "mouth",
+    "lip": "mouth", "upper_lip": "mouth", "lower_lip": "mouth", "corner": "mouth", "jaw": "mouth",
+    "lower_face": "mouth",
+}  # fmt: skip
 _ONLY = frozenset({"only", "just", "alone"})
 # Movements this near to a clause's strongest are what it is about.
 _MAIN_SHARE = 0.8
@@ -63,6 +69,22 @@ class Clause:
     lessened: tuple[int, ...] = ()
 
 
+def place_feelings(clauses: list[Clause]) -> list[Clause]:
+    """'Brows: angry', 'fear, eyes only': a clause that only names a part says where its neighbour's feeling shows."""
+    settled = list(clauses)
+    for index, clause in enumerate(clauses):
+        part = next((PART_OF_REGION[name] for name in clause.regions if name in PART_OF_REGION), "")
+        says_more = clause.moves or clause.feelings or clause.denied_units or clause.open_words or clause.negated
+        if not part or says_more:
+            continue
+        after = clauses[index + 1] if index + 1 < len(clauses) else None
+        if after is not None and after.feelings and not after.regions and not after.lead:
+            settled[index + 1] = _shown_in(settled[index + 1], part)
+        elif index and _ONLY & set(clause.text.lower().split()):
+            settled[index - 1] = _shown_in(settled[index - 1], part)
+    return settled
+
+
 def narrow_down(clauses: list[Clause]) -> list[Clause]:
     """'Raise the brows, inner ends only': the second clause says which part of the first was meant."""
     settled = list(clauses)
@@ -106,4 +128,8 @@ def _shows(clause: Clause) -> bool:
 
 
 def _to_eyes(clause: Clause) -> Clause:
-    return replace(clause, feelings=tuple(replace(f, part=f.part or "eyes") for f in clause.feelings))
+    return _shown_in(clause, "eyes")
+
+
+def _shown_in(clause: Clause, part: str) -> Clause:
+    return replace(clause, feelings=tuple(replace(f, part=f.part or part) for f in clause.feelings))

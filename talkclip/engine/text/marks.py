@@ -44,17 +44,35 @@ class Marks:
             if end - start > 1 and words[start] in _OPENS_A_DEGREE:
                 self.deceptive[start:end] = [True] * (end - start)
 
-    def take(self, table: lexicon.PhraseTable[lexicon.T], movement: bool = False) -> list[tuple[int, int, lexicon.T]]:
-        """Matches over unexplained words; marks them as explained."""
-        found = self.peek(table, movement)
+    def take(self, table: lexicon.PhraseTable[lexicon.T]) -> list[tuple[int, int, lexicon.T]]:
+        """Matches over unexplained words, deceptive or not; marks them as explained."""
+        found = self.peek(table, movement=False)
         for start, end, _ in found:
             self.mark(start, end)
         return found
 
-    def peek(self, table: lexicon.PhraseTable[lexicon.T], movement: bool = True) -> list[tuple[int, int, lexicon.T]]:
-        """Matches over unexplained words."""
-        blocked = [used or (movement and no) for used, no in zip(self.used, self.deceptive, strict=True)]
-        return [(s, e, value) for s, e, value in table.find(self.words) if not any(blocked[s:e])]
+    def peek(
+        self, table: lexicon.PhraseTable[lexicon.T], movement: bool = True, without: frozenset[int] = frozenset()
+    ) -> list[tuple[int, int, lexicon.T]]:
+        """Matches over unexplained words.
+
+        Args:
+            table: phrases.
+            movement: leave deceptive words out.
+            without: indices of more words to leave out.
+        """
+        found = []
+        start = 0
+        while start < len(self.words):
+            end = start
+            while end < len(self.words) and not self._is_blocked(end, movement, without):
+                end += 1
+            found += [(start + s, start + e, value) for s, e, value in table.find(self.words[start:end])]
+            start = end + 1
+        return found
+
+    def _is_blocked(self, index: int, movement: bool, without: frozenset[int]) -> bool:
+        return self.used[index] or index in without or (movement and self.deceptive[index])
 
     def mark(self, start: int, end: int) -> None:
         """Words [start, end) are explained."""

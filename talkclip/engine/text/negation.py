@@ -60,13 +60,14 @@ def find_negation(words: list[str], lead: str, carried: bool) -> Negation:
         return Negation(0, len(words), words=tuple(i for hit in found for i in range(*hit)))
     taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
     behind = 0
-    for start, end in found:
+    for start, end in list(found):
         if start < behind:
             continue
         back = next((hit for hit in taking_back if end <= hit[0] < end + _REACH), None)
         if back is None:
             return Negation(start, len(words), _closes(words, start, end), tuple(range(start, end)))
         behind = back[1]  # two negations make none
+        found = [*found, back]
     return Negation(words=tuple(i for hit in found for i in range(*hit)))
 
 

@@ -6,33 +6,21 @@ from dataclasses import dataclass, replace
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.amounts import PLAIN_LEVEL, Amounts, find_amounts
-from talkclip.engine.text.clause import Clause, Feeling
+from talkclip.engine.text.clause import PART_OF_REGION, Clause, Feeling
+from talkclip.engine.text.degrees import Degrees, felt, find_degrees
 from talkclip.engine.text.gaze import GAZE_UNITS, Gaze, find_gaze
 from talkclip.engine.text.marks import Hit, Marks
+from talkclip.engine.text.moves import Move, Units, glances, of_its_part, verbs
 from talkclip.engine.text.negation import Negation, denies_feeling, find_negation, removed_from
 from talkclip.engine.text.pairs import Pair, Pairs, find_pairs
 from talkclip.engine.text.sides import UNSTATED_SIDE, WEAKER_SHARE, Sides, is_side_word, read_sides
 from talkclip_rigs.facs import AuMove
 
-Units = tuple[tuple[int, float], ...]
-
+_IS_NOT = frozenset({"isn't", "aren't", "wasn't", "weren't", "ain't"})
 # A stated amount below this is "none".
 _NOTHING = 0.02
-# A word of degree further away than this speaks of something else.
-_DEGREE_REACH = 4
 # Units of a denied movement that are weaker than this share of its main one are left alone.
 _DENIED_SHARE = 0.19
-# How much of the way to the top a degree of 2 takes a word of feeling.
-_RAISING = 0.8
-# "smiling eyes": a smile that a neighbouring "eyes" claims is one of lids and cheeks.
-_SMILING_EYES: Units = ((6, 1.0), (7, 0.4))
-_SMILE, _CHEEKS, _EYE_REACH = 12, 6, 3
-_SIDEWAYS = {"left": 61, "right": 62}
-PART_OF_REGION = {
-    "eye": "eyes", "gaze": "eyes", "lid": "eyes", "upper_lid": "eyes", "lower_lid": "eyes", "upper_face": "eyes",
-    "brow": "brows", "inner_brow": "brows", "outer_brow": "brows", "mouth": "mouth", "lip": "mouth",
-    "upper_lip": "mouth", "lower_lip": "mouth", "corner": "mouth", "jaw": "mouth", "lower_face": "mouth",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +33,7 @@ class Context:
         side: the side named last.
         denies: the last clause denies what it names, and an "or" goes on with that.
         gaze: the last clause spoke of the gaze.
+        still: the last clause asks for nothing, or denies.
     """
 
     region: str = ""
@@ -52,18 +41,7 @@ class Context:
     side: str = ""
     denies: bool = False
     gaze: bool = False
-
-
-@dataclass(frozen=True)
-class _Move:
-    """A movement found: where, which units, on which side, what it rules out, what denying it means."""
-
-    hit: Hit
-    units: Units
-    side: str
-    rules_out: tuple[int, ...] = ()
-    instead: Units = ()
-    fixed: bool = False
+    still: bool = False
 
 
 class ClauseReader:
@@ -83,36 +61,42 @@ class ClauseReader:
         self._sides: Sides = read_sides(self._words, context.side)
         self._negation = self._find_negation()
         self._lessens = self._find_lessening()
-        self._degrees: list[tuple[int, int, float]] = []
+        self._removal: int | None = None
+        self._degrees = Degrees()
         self._pairs = Pairs((), (), ())
         self._gaze = Gaze()
+        self._is_still = False
 
     def read(self) -> Clause:
         """-> the clause."""
-        denied = [unit for _, _, units in self._marks.take(lexicon.absent_words()) for unit in units]
-        denied += self._amounts.denied
-        glances, named = self._read_gaze(denied), self._read_verbs()
-        moves, verbs = [*glances, *named], [move.hit.start for move in named]
+        absent = [unit for _, _, units in self._marks.take(lexicon.absent_words()) for unit in units]
+        denied = [*absent, *self._amounts.denied]
+        looks, named = self._read_gaze(denied), verbs(self._marks, self._sides)
+        moves, said = [*looks, *named], [move.hit.start for move in named]
         self._pairs = find_pairs(self._marks, self._lead, self._context.region, self._context.waiting)
-        moves = [self._of_the_eyes(move) for move in moves] + self._read_pairs(denied)
+        moves = [of_its_part(move, self._pairs.idle, self._words) for move in moves] + self._read_pairs(denied)
         moves += self._read_defaults(bool(moves))
         turned_off = self._turned_off([m.hit.start for m in moves])
-        feelings = self._marks.take(lexicon.feeling_words())
-        self._degrees = self._marks.take(lexicon.degrees())
-        self._settle_negation([m.hit.start for m in moves], verbs, [start for start, _, _ in feelings], turned_off)
+        feelings = self._read_feelings()
+        self._degrees = find_degrees(self._marks, self._pairs.regions)
+        self._settle_negation([m.hit.start for m in moves], said, [start for start, _, _ in feelings], turned_off)
         shown = [self._coded(move) for move in self._amounts.moves]
         lessened: list[int] = []
         for move in moves:
+            if self._removal == move.hit.start:  # the "drop" of "drop the smile"
+                continue
             self._apply(move, shown, denied if not self._lessens else lessened)
         if self._lessens:
             lessened += [u for region in self._pairs.idle for u in lexicon.units_of_region(region.name)]
+        shown = [move for move in shown if move.au not in absent]
         told, untold = self._feelings(feelings)
+        self._is_still = not shown and all(f.strength <= 0.0 for f in told) and bool(told or untold or denied)
         denied += self._denied_regions(bool(moves or feelings))
         for region in self._pairs.regions:
             self._marks.mark(region.start, region.end)
         return Clause(
             self._text, self._lead, tuple(shown), tuple(dict.fromkeys(denied)), tuple(told), tuple(untold),
-            any(word in lexicon.words_that("hiding") for word in self._words),
+            any(w in lexicon.words_that("hiding") and i not in self._negation.words for i, w in enumerate(self._words)),
             tuple(w for w in self._marks.unused() if not _is_silent(w)),
             self._negation.denies or self._lessens,
             tuple(r.name for r in self._pairs.idle),
@@ -131,13 +115,15 @@ class ClauseReader:
             side,
             self._negation.denies,
             gaze,
+            self._is_still,
         )
 
     # -- what is denied ------------------------------------------------------------------------------------------
 
     def _find_negation(self) -> Negation:
         carried = self._context.denies and self._lead in ("or", "nor")
-        negation = find_negation(self._words, self._lead, carried)
+        lead = "" if self._lead == "except" and self._context.still else self._lead  # "calm, except for the brows"
+        negation = find_negation(self._words, lead, carried)
         for index in negation.words:
             self._marks.used[index] = True
         return negation
@@ -153,22 +139,21 @@ class ClauseReader:
             return False
         return not self._negation.denies
 
-    def _settle_negation(self, moves: list[int], verbs: list[int], feelings: list[int], turned_off: bool) -> None:
+    def _settle_negation(self, moves: list[int], said: list[int], feelings: list[int], turned_off: bool) -> None:
         """'A leer is not what I asked for' denies what stands before; 'lose the grin' is known by what follows."""
         start = self._negation.start
         if start is None and turned_off:
             self._negation = Negation(0, len(self._words))
         elif start is None:
             regions = [r.start for r in self._pairs.idle]
-            start = removed_from(self._words, sorted([*verbs, *feelings]), regions)
+            start = removed_from(self._words, sorted([*said, *feelings]), regions)
+            self._removal = start
             if start is not None:
                 self._negation = Negation(start, len(self._words))
         elif not self._negation.closing and not any(i >= start for i in [*moves, *feelings]):
             first = min(self._negation.words, default=0)
-            closing = first > 0 and (
-                self._words[first - 1] in ("is", "are") or self._words[first] in ("isn't", "aren't")
-            )
-            self._negation = replace(self._negation, closing=closing)
+            is_not = first > 0 and ({"is", "are"} & {self._words[first - 1]} or self._words[first] in _IS_NOT)
+            self._negation = replace(self._negation, closing=bool(is_not))
 
     def _turned_off(self, moves: list[int]) -> bool:
         """'Mentalis relaxed', 'relax the masseter'; a relaxed smile is a smile."""
@@ -187,12 +172,9 @@ class ClauseReader:
         still = lexicon.words_that("stillness")
         if something_found or not self._negation.denies or any(w not in still for w in self._without_regions(rest)):
             return []
-        return [
-            unit
-            for region in self._pairs.idle
-            if self._negation.covers(region.start)
-            for unit in lexicon.units_of_region(region.name)
-        ]
+        idle = self._pairs.idle  # "the mouth barely moves": all of them where none stands behind the negation
+        covered = [region for region in idle if self._negation.covers(region.start)] or idle
+        return [unit for region in covered for unit in lexicon.units_of_region(region.name)]
 
     def _without_regions(self, rest: list[str]) -> list[str]:
         named = {w for r in self._pairs.regions for w in self._words[r.start : r.end]}
@@ -200,76 +182,25 @@ class ClauseReader:
 
     # -- movements -----------------------------------------------------------------------------------------------
 
-    def _read_gaze(self, denied: list[int]) -> list[_Move]:
+    def _read_gaze(self, denied: list[int]) -> list[Move]:
         self._gaze = find_gaze(self._words, self._marks.deceptive, self._context.gaze)
         for index in self._gaze.used:
             self._marks.used[index] = True
-        away = lexicon.units_for("gaze", "away")
-        if self._gaze.straight:
-            if self._negation.covers(self._gaze.glances[0].start):  # "won't look at me"
-                place = self._gaze.glances[0]
-                return [_Move(Hit(place.start, place.end, "gaze"), away, "both", instead=away)]
-            denied += sorted(GAZE_UNITS)
-        every = tuple((unit, 1.0) for unit in sorted(GAZE_UNITS))
-        found = []
-        for glance in self._gaze.glances:
-            is_away = len(glance.units) > 1 and self._negation.covers(glance.start)  # "don't look away"
-            found.append(_Move(Hit(glance.start, glance.end, "gaze"), every if is_away else glance.units, "both"))
-        return [move for move in found if move.units]
-
-    def _read_verbs(self) -> list[_Move]:
-        found = []
-        for start, end, word in self._marks.peek(lexicon.movement_words(), movement=True):
-            if self._is_an_action(start, end):
-                continue
-            self._marks.mark(start, end)
-            word, hit = self._aimed(word), Hit(start, end, "")
-            side = self._sides.nearest(start, end, self._marks.used, word.side)
-            if word.sides:
-                found += [_Move(hit, (u,), own, fixed=True) for u, own in zip(word.units, word.sides, strict=True)]
-            else:
-                found.append(_Move(hit, word.units, side, word.denied))
+        found = glances(self._gaze, self._negation)
+        denied += sorted(GAZE_UNITS) if self._gaze.straight and not found else ()
         return found
 
-    def _is_an_action(self, start: int, end: int) -> bool:
-        """'Puckered' beside "chin" is what the chin does."""
-        action = lexicon.actions().at(self._words, start) if end - start == 1 else None
-        regions = [name for _, _, name in self._marks.peek(lexicon.regions())]
-        return action is not None and any(lexicon.units_for(region, action[1]) for region in regions)
-
-    def _aimed(self, word: lexicon.MovementWord) -> lexicon.MovementWord:
-        """A side-eye goes to the side that the clause names."""
-        named = next((s for _, s in self._sides.named if s in _SIDEWAYS), "")
-        if not named or word.sides or not any(au in _SIDEWAYS.values() for au, _ in word.units):
-            return word
-        return replace(
-            word, units=tuple((_SIDEWAYS[named] if au in _SIDEWAYS.values() else au, f) for au, f in word.units)
-        )
-
-    def _of_the_eyes(self, move: _Move) -> _Move:
-        """The smile of "smiling eyes" stays in the eyes, that of "a smiling mouth" in the mouth."""
-        if not any(au == _SMILE for au, _ in move.units):
-            return move
-        near = {r.name for r in self._pairs.idle if r.distance(move.hit.start, move.hit.end) <= _EYE_REACH}
-        if near == {"eye"}:
-            return replace(move, units=_SMILING_EYES)
-        if near & {"mouth", "lip", "lower_face"} and not near & {"eye"}:
-            only = (_CHEEKS,) if "only" in self._words or "just" in self._words else ()
-            return replace(move, units=tuple(u for u in move.units if u[0] != _CHEEKS), rules_out=move.rules_out + only)
-        return move
-
-    def _read_pairs(self, denied: list[int]) -> list[_Move]:
+    def _read_pairs(self, denied: list[int]) -> list[Move]:
         found = []
         for pair in self._pairs.pairs:
-            denied += (
-                () if self._negation.covers(pair.place.start) else lexicon.denied_by(pair.region.name, pair.action)
-            )
-            if pair.action == "off":
-                if not self._negation.covers(pair.place.start):
-                    denied += lexicon.units_of_region(pair.region.name)
-            else:
-                instead = lexicon.units_for(pair.region.name, lexicon.negated_means(pair.region.name, pair.action))
-                found.append(_Move(pair.place, pair.units, self._side_of(pair), instead=instead))
+            if not self._negation.covers(pair.place.start):
+                denied += lexicon.denied_by(pair.region.name, pair.action)
+                denied += lexicon.units_of_region(pair.region.name) if pair.action == "off" else ()
+            if pair.action != "off":
+                means = lexicon.negated_means(pair.region.name, pair.action)
+                wide = "wide" in self._words  # "without opening the eyes wide" does not shut them
+                instead = () if wide else lexicon.units_for(pair.region.name, means)
+                found.append(Move(pair.place, pair.units, self._side_of(pair), instead=instead))
         return found
 
     def _side_of(self, pair: Pair) -> str:
@@ -279,9 +210,9 @@ class ClauseReader:
         hit = pair.region if pair.region.start >= 0 else pair.place
         return self._sides.nearest(hit.start, hit.end, self._marks.used)
 
-    def _read_defaults(self, moves_already: bool) -> list[_Move]:
+    def _read_defaults(self, moves_already: bool) -> list[Move]:
         """'Tongue', 'dimples', 'jaw 30 %', 'more brow'."""
-        found: list[_Move] = []
+        found: list[Move] = []
         if self._marks.peek(lexicon.feeling_words(), movement=False):
             return found
         amount = self._amounts.level is not None or any(w in lexicon.words_that("comparing") for w in self._words[:2])
@@ -289,13 +220,13 @@ class ClauseReader:
             units = lexicon.default_units(region.name, amount and not moves_already)
             if units:
                 side = self._sides.nearest(region.start, region.end, self._marks.used)
-                found.append(_Move(region, units, side))
+                found.append(Move(region, units, side))
                 self._marks.mark(region.start, region.end)
         idle = tuple(r for r in self._pairs.idle if not any(r == m.hit for m in found))
         self._pairs = replace(self._pairs, idle=idle)
         return found
 
-    def _apply(self, move: _Move, shown: list[AuMove], denied: list[int]) -> None:
+    def _apply(self, move: Move, shown: list[AuMove], denied: list[int]) -> None:
         """Adds a movement to what is shown or to what is denied."""
         level = self._level(move.hit)
         units = move.units
@@ -315,8 +246,8 @@ class ClauseReader:
     def _coded(self, move: AuMove) -> AuMove:
         """A unit by its code takes the clause's side and degree where the code has none."""
         level = move.level
-        if move.au in self._amounts.plain and self._degrees:
-            level = min(1.0, PLAIN_LEVEL * self._degrees[0][2])
+        if move.au in self._amounts.plain and self._degrees.found:
+            level = min(1.0, PLAIN_LEVEL * self._degrees.found[0][2])
         elif move.au in self._amounts.plain and self._amounts.level is not None:
             level = self._amounts.level
         side = move.side
@@ -334,18 +265,18 @@ class ClauseReader:
         """Strength: a stated amount, or the usual one times the nearest word of degree."""
         if self._amounts.level is not None:
             return self._amounts.level
-        return min(1.0, lexicon.usual_strength() * self._factor(hit))
-
-    def _factor(self, hit: Hit) -> float:
-        """The word of degree nearest to the hit, and those that stand next to that one; 1 without any."""
-        near = [(hit.distance(s, e), s, e, f) for s, e, f in self._degrees]
-        if not near or min(near)[0] > _DEGREE_REACH:
-            return 1.0
-        _, start, end, factor = min(near)
-        beside = [f for _, s, e, f in near if (e == start or s == end) and f < 1.0 and factor < 1.0]
-        return factor * (beside[0] ** 0.5 if beside else 1.0)
+        return min(1.0, lexicon.usual_strength() * self._degrees.factor(hit))
 
     # -- feelings ------------------------------------------------------------------------------------------------
+
+    def _read_feelings(self) -> list[tuple[int, int, lexicon.FeelingWord]]:
+        """Words of feeling, but for those that are a degree of the next one ("bitterly disappointed")."""
+        found = self._marks.peek(lexicon.feeling_words(), movement=False)
+        starts = {start for start, _, _ in found}
+        found = [f for f in found if f[1] not in starts or lexicon.degrees().at(self._words[f[0] : f[1]], 0) is None]
+        for start, end, _ in found:
+            self._marks.mark(start, end)
+        return found
 
     def _feelings(self, found: list[tuple[int, int, lexicon.FeelingWord]]) -> tuple[list[Feeling], list[str]]:
         told: list[Feeling] = []
@@ -353,15 +284,11 @@ class ClauseReader:
         parts = [PART_OF_REGION.get(region.name, "") for region in self._pairs.idle]
         part = next((part for part in parts if part), "")
         for start, end, word in found:
-            if (
-                self._lessens
-                or self._negation.covers(start)
-                or denies_feeling(self._words, start)
-                or self._amounts.level == 0.0
-            ):
+            absent = self._lessens or self._amounts.level == 0.0
+            if absent or self._negation.covers(start) or denies_feeling(self._words, start):
                 untold += [emotion for emotion, weight in word.emotion.items() if weight >= 0.4]
                 continue
-            strength = _felt(word.strength, self._factor(Hit(start, end, "")))
+            strength = felt(word.strength, self._degrees.factor(Hit(start, end, "")))
             if self._amounts.level is not None and not self._amounts.moves:
                 strength = self._amounts.level
             emotion = tuple(word.emotion.items())
@@ -369,13 +296,6 @@ class ClauseReader:
         if not found and self._negation.denies and any(w in lexicon.words_that("any_feeling") for w in self._words):
             told.append(Feeling("no feeling", (("neutral", 1.0),), 0.0))
         return told, untold
-
-
-def _felt(strength: float, factor: float) -> float:
-    """A word's strength with its degree: weak words lie far from the top, so "terribly worried" moves them further."""
-    if factor <= 1.0 or strength <= 0.0:
-        return strength * factor
-    return min(1.0, max(strength * factor, strength + (1.0 - strength) * _RAISING * (factor - 1.0)))
 
 
 def _is_silent(word: str) -> bool:

@@ -29,6 +29,9 @@ _VIEWERS = frozenset({
     "onlooker's", "observer's", "photo", "shot", "beholder's", "monitor", "house",
 })  # fmt: skip
 _OWNERS = frozenset({"his", "her", "their", "your", "my", "own", "character's", "actor's", "speaker's", "stage"})
+_DETERMINERS = frozenset(
+    {"the", "his", "her", "their", "your", "my", "left", "right", "each", "either", "inner", "outer"}
+)
 # "right down", "right at me": a word of emphasis, not a side.
 _AFTER_EMPHASIS = frozenset({
     "down", "up", "at", "through", "into", "past", "in", "away", "back", "over", "ahead", "now", "here", "across",
@@ -136,4 +139,6 @@ def _is_open(words: list[str], index: int) -> bool:
     """'one brow', 'a crooked smile', 'an eyebrow'."""
     if words[index] in _OPEN:
         return words[index] != "sided" or index == 0 or words[index - 1] == "one"
+    if words[index] == "eyebrow":  # "raises eyebrow"
+        return index == 0 or words[index - 1] not in _DETERMINERS
     return words[index] in ("a", "an") and any(w in _PAIRED for w in words[index + 1 : index + 3])
