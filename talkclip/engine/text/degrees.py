@@ -19,13 +19,15 @@ class Degrees:
 
     Attributes:
         found: (first word, behind the last, factor).
+        owners: where movements and feelings begin; a degree right before one belongs to that alone.
     """
 
     found: tuple[tuple[int, int, float], ...] = ()
+    owners: frozenset[int] = frozenset()
 
     def factor(self, hit: Hit) -> float:
         """The word of degree nearest to the hit; one that stands beside it counts half; 1 without any."""
-        near = [(hit.distance(s, e), s, e, f) for s, e, f in self.found]
+        near = [(hit.distance(s, e), s, e, f) for s, e, f in self.found if e == hit.start or e not in self.owners]
         if not near or min(near)[0] > _REACH:
             return 1.0
         _, start, end, factor = min(near)
@@ -33,7 +35,7 @@ class Degrees:
         return factor * (beside[0] ** 0.5 if beside else 1.0)
 
 
-def find_degrees(marks: Marks, regions: tuple[Hit, ...]) -> Degrees:
+def find_degrees(marks: Marks, regions: tuple[Hit, ...], owners: frozenset[int]) -> Degrees:
     """The words of degree that nothing else explains; the half of "the upper half" is none."""
     found = [
         (start, end, factor)
@@ -42,7 +44,7 @@ def find_degrees(marks: Marks, regions: tuple[Hit, ...]) -> Degrees:
     ]
     for start, end, _ in found:
         marks.mark(start, end)
-    return Degrees(tuple(found))
+    return Degrees(tuple(found), owners)
 
 
 def felt(strength: float, factor: float) -> float:

@@ -37,7 +37,10 @@ class Marks:
         self.used = [False] * len(words)
         self.deceptive = [False] * len(words)
         tables = (lexicon.movement_words(), lexicon.actions(), lexicon.regions(), lexicon.gaze_directions())
+        regions = [(s, e) for s, e, _ in lexicon.regions().find(words) if e - s > 1]
         for start, end, _ in lexicon.no_movements().find(words):
+            if any(s < end and start < e for s, e in regions):  # "the inner ends up" end up nowhere
+                continue
             if not any(hit is not None and hit[0] > end - start for hit in (t.at(words, start) for t in tables)):
                 self.deceptive[start:end] = [True] * (end - start)
         for start, end, _ in lexicon.degrees().find(words):

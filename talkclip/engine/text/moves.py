@@ -84,9 +84,9 @@ def of_its_part(move: Move, idle: tuple[Hit, ...], words: list[str]) -> Move:
 
 
 def _halves(marks: Marks) -> frozenset[int]:
-    """Words "half" that belong to a region: "the lower half smiles" is no half-smile."""
-    regions = [(s, e) for s, e, _ in marks.peek(lexicon.regions()) if e - s > 1]
-    return frozenset(i for s, e in regions for i in range(s, e) if marks.words[i] == "half")
+    """Words inside a region that begin no movement: "the lower half smiles" is no half-smile."""
+    regions = [(s, e) for s, e, _ in marks.peek(lexicon.regions())]
+    return frozenset(i for s, e in regions for i in range(s + 1, e) if marks.words[i] in ("half", "teeth"))
 
 
 def _is_an_action(marks: Marks, start: int, end: int) -> bool:

@@ -53,12 +53,12 @@ def find_negation(words: list[str], lead: str, carried: bool) -> Negation:
         carried: the clause before denies, and this one goes on ("or", "nor").
     """
     found = list(_negations(words))
+    taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
     if carried or lead in DENYING_LEADS:
-        back = next((hit for hit in found if hit[0] < _REACH), None)
+        back = next((hit for hit in taking_back if hit[0] < _REACH), None)
         if lead in ("without", "except") and back is not None:
             return Negation(words=tuple(range(*back)))  # "without hiding it", "without ever losing the smile"
         return Negation(0, len(words), words=tuple(i for hit in found for i in range(*hit)))
-    taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
     behind = 0
     for start, end in list(found):
         if start < behind:

@@ -12,6 +12,9 @@ _JOINING = ("and", "or", "")
 _CARRYING = ("and", "then", "or", "but", "yet", "while", "though")
 # Regions that can go to one side; the eyes do so by their gaze (`gaze.py`).
 _GOES_SIDEWAYS = frozenset({"jaw", "mouth", "lip", "chin"})
+_OF_LIDS = frozenset({"open", "wide", "narrow", "shut", "squeeze"})
+# Between "above" and what it speaks of stand so many words at most.
+_PLACE_REACH = 3
 _MIDDLE = frozenset({"middle", "centre", "center"})
 # So many words that say something may follow on without naming the region again.
 _SHORT = 2
@@ -65,6 +68,7 @@ def find_pairs(marks: Marks, lead: str, carried: str, waiting: tuple[str, ...]) 
         waiting: regions of the clause before that still have no action.
     """
     regions = [Hit(s, e, _refined(name, marks.words)) for s, e, name in marks.peek(lexicon.regions())]
+    regions = [region for region in regions if not _is_a_place(region, regions, marks.words)]
     short = sum(w not in lexicon.words_that("silent") and w not in SIDE_WORDS for w in marks.words) <= _SHORT
     in_region = [any(r.start <= i < r.end for r in regions) for i in range(len(marks.words))]
     found = [
@@ -81,6 +85,16 @@ def find_pairs(marks: Marks, lead: str, carried: str, waiting: tuple[str, ...]) 
     return Pairs(tuple(kept), tuple(regions), tuple(r for r in regions if r not in moved))
 
 
+def _is_a_place(region: Hit, regions: list[Hit], words: list[str]) -> bool:
+    """The eye in "the brow above her left eye" only says which brow."""
+    before = words[max(0, region.start - _PLACE_REACH) : region.start]
+    places = [i for i, word in enumerate(before) if word in lexicon.words_that("places")]
+    if not places or not any(other.end <= region.start for other in regions):
+        return False
+    between = before[places[-1] + 1 :]
+    return all(w in SIDE_WORDS or w in lexicon.words_that("silent") for w in between)
+
+
 def _refined(region: str, words: list[str]) -> str:
     """'The brows rise in the middle' are the inner brows."""
     return "inner_brow" if region in ("brow", "forehead") and _MIDDLE & set(words) else region
@@ -90,7 +104,7 @@ def _actions(marks: Marks, in_region: list[bool], regions: list[Hit]) -> list[Hi
     found = [
         Hit(s, e, name)
         for s, e, name in marks.peek(lexicon.actions())
-        if not any(in_region[s:e]) and not any(w in SIDE_WORDS for w in marks.words[s:e])
+        if not any(in_region[s:e]) and not any(own_direction(marks.words, i) for i in range(s, e))
     ]
     for index in range(len(marks.words)):
         if not marks.used[index] and _is_direction(marks.words, index, regions):
@@ -140,6 +154,8 @@ def _is_outdone(pair: Pair, found: list[Pair], marks: Marks) -> bool:
     if to_rest and pair.action != "off":  # "lift the corners back to neutral"
         marks.mark(pair.place.start, pair.place.end)
         return True
+    if pair.region.name == "eye" and pair.action in ("up", "down") and any(p.action in _OF_LIDS for p in others):
+        return True  # "open the eyes up"
     if not _is_weak(pair, marks) or not others:
         return False
     if pair.action in lexicon.words_that("light_actions"):

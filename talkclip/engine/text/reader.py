@@ -78,7 +78,7 @@ class ClauseReader:
         moves += self._read_defaults(bool(moves))
         turned_off = self._turned_off([m.hit.start for m in moves])
         feelings = self._read_feelings()
-        self._degrees = find_degrees(self._marks, self._pairs.regions)
+        self._degrees = find_degrees(self._marks, self._pairs.regions, self._beginnings(moves, feelings))
         self._settle_negation([m.hit.start for m in moves], said, [start for start, _, _ in feelings], turned_off)
         shown = [self._coded(move) for move in self._amounts.moves]
         lessened: list[int] = []
@@ -102,6 +102,9 @@ class ClauseReader:
             tuple(r.name for r in self._pairs.idle),
             tuple(dict.fromkeys(lessened)),
         )  # fmt: skip
+
+    def _beginnings(self, moves: list[Move], feelings: list[tuple[int, int, lexicon.FeelingWord]]) -> frozenset[int]:
+        return frozenset([*(m.hit.start for m in moves), *(start for start, _, _ in feelings)])
 
     def context(self) -> Context:
         """What this clause leaves to the next one (after `read`)."""
@@ -213,7 +216,7 @@ class ClauseReader:
     def _read_defaults(self, moves_already: bool) -> list[Move]:
         """'Tongue', 'dimples', 'jaw 30 %', 'more brow'."""
         found: list[Move] = []
-        if self._marks.peek(lexicon.feeling_words(), movement=False):
+        if self._lessens or self._marks.peek(lexicon.feeling_words(), movement=False):
             return found
         amount = self._amounts.level is not None or any(w in lexicon.words_that("comparing") for w in self._words[:2])
         for region in self._pairs.idle:

@@ -134,6 +134,7 @@ def _only_says_how(piece: Piece) -> bool:
     says = any(degrees) or any(map(is_side_or_share, words)) or any(numbers)
     return (
         says
+        and "other" not in words
         and piece.lead in _LEADS_OF_A_TAIL
         and all(
             how or is_side_or_share(word) or word in lexicon.words_that("silent") or word.isdigit()
