@@ -26,7 +26,7 @@ from talkclip.engine.pipeline import Pipeline, _placed
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_cache import StyleCache, default_style_disk
-from talkclip.engine.text.pose import PromptStyler
+from talkclip.engine.text.style_coder import StyleCoder
 from talkclip.engine.text.understand import PromptReading
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
@@ -104,10 +104,10 @@ class StreamingPipeline(Pipeline):
     """A pipeline that also answers bit by bit, and remembers style codes."""
 
     def __init__(
-        self, speech: SpeechFrontEnd, styler: PromptStyler, motion: MotionModel, flame: FlameMap | None = None
+        self, speech: SpeechFrontEnd, styler: StyleCoder, motion: MotionModel, flame: FlameMap | None = None
     ) -> None:
         self._style_cache = StyleCache(styler, default_style_disk())
-        super().__init__(speech, cast(PromptStyler, self._style_cache), motion, flame)
+        super().__init__(speech, cast(StyleCoder, self._style_cache), motion, flame)
 
     def stream(
         self,

@@ -77,6 +77,9 @@ class ModelConfig:
             still shows, in its full strength.
         anchor_from_clip: the style encoder predicts the anchor as the clip's mean + a correction. Reason: the same, for
             styles taken from video.
+        adds_to_mouth: the decoder gives what a style changes of neutral speech, which comes from a map of its own
+            (`mouth.py`). Reason: what is uncertain in recognised phones must come out as a mean; on faces of speakers
+            that nobody trained on, a linear map does that better than the decoder (docs/model_cards/talkclip.md).
         condition_scalars: numbers (arousal, intensity) that the condition encoder takes beside a pose; 0: there is no
             condition encoder. Reason: poses that were composed, not filmed or written, need a code too.
 
@@ -113,6 +116,7 @@ class ModelConfig:
     anchor: int = len(ARKIT52)
     residual_on_anchor: bool = True
     anchor_from_clip: bool = True
+    adds_to_mouth: bool = True
     condition_scalars: int = 2
 
     def __post_init__(self) -> None:
@@ -242,6 +246,7 @@ def paper() -> ModelConfig:
         anchor=0,
         residual_on_anchor=False,
         anchor_from_clip=False,
+        adds_to_mouth=False,
         condition_scalars=0,
     )
 

@@ -14,9 +14,7 @@ import numpy as np
 
 from talkclip.engine.weights.registry import find_weight
 from talkclip.errors import TalkClipError
-
-# How aroused somebody is who reads aloud without feeling; the training's constant of the same name.
-CALM = 0.35
+from talkclip.style import CALM
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from talkclip.engine.text.clauses import parse
 from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
 from talkclip.engine.text.lexicon import EMOTIONS, word_list
+from talkclip.style import CALM
 from talkclip_rigs.facs import AuMove, action_units
 
 LONGEST_PROMPT = 2000
@@ -23,8 +24,6 @@ _MODEL_SHARE_MAX = 0.4
 # A clause that names a movement is read as a whole only if it says this much more; what it then feels is weak.
 _WORDS_BESIDE_MOVES = 4
 _FEELING_BESIDE_MOVES = 0.4
-# How aroused somebody is who reads aloud without feeling.
-CALM = 0.35
 # Arousal of each emotion at full intensity (means of the prompt corpus, rounded).
 _AROUSAL = {"angry": 0.85, "contempt": 0.45, "disgusted": 0.6, "fear": 0.8, "happy": 0.75, "sad": 0.3,
             "surprised": 0.8, "neutral": CALM}  # fmt: skip

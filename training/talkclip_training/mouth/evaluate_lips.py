@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip.engine.learned_motion import LearnedMotion
 from talkclip.engine.models.face import FaceModel
+from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_space import StyleSpace
+from talkclip.engine.motion import LearnedMotion
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.media import load_audio
 from talkclip.gains import LayerGains
@@ -33,7 +34,7 @@ def main() -> None:
     folder = arguments.model
     face = FaceModel.load() if folder is None else FaceModel(folder / "face.onnx")
     space = StyleSpace.load(None if folder is None else folder / "style_space.npz")
-    front_end, motion = SpeechFrontEnd(arguments.backend, cache=None), LearnedMotion(face, space)
+    front_end, motion = SpeechFrontEnd(arguments.backend, cache=None), LearnedMotion(MouthModel.load(), face, space)
     for sound in sorted((*arguments.clips.glob("*.flac"), *arguments.clips.glob("*.wav"))):
         analysis = front_end.analyse(load_audio(sound))
         n_frames = frame_count(analysis.clip.duration_s, arguments.fps)
