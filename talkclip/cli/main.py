@@ -8,7 +8,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from talkclip.cli import animate, batch, doctor, phones, prompt, render, serve
+from talkclip.cli import animate, batch, corpus, doctor, phones, prompt, render, serve
 from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
 
 EXIT_FAILURE, EXIT_CANCELLED = 1, 130
@@ -29,6 +29,7 @@ app.command("serve")(serve.serve)
 app.command("prompt")(prompt.prompt)
 app.command("phones")(phones.phones)
 app.command("doctor")(doctor.doctor)
+app.add_typer(corpus.app, name="corpus")
 
 
 def main() -> None:
