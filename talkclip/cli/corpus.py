@@ -89,7 +89,8 @@ def tamead(
     from talkclip_training.corpora.clips import read_clips
     from talkclip_training.corpora.tamead import Grammar, build, write_prompts
 
-    made = build(read_clips(clips), _detector(units, detector, heads), Grammar(per_clip=per_clip, seed=seed))
+    seeing = _detector(units, detector, heads)
+    made = build(read_clips(clips), seeing, Grammar(per_clip=per_clip, seed=seed))
     write_prompts(made.prompts, output)
     if quiet:
         return

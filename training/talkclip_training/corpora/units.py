@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,7 +32,7 @@ _JAW_DROP, _MOUTH_STRETCH = 26, 27
 SEPARABLE = (*_BASIC, *_COMPOUND, _MOUTH_STRETCH)
 # One more unit has to explain this much (summed squares of ARKit weights: .03 in one shape) to be worth its name.
 _COST_OF_A_UNIT = 1e-3
-_FAINT = 0.05
+_FAINT = 0.02
 _ROUNDS = 8
 
 
@@ -200,24 +200,47 @@ def units_of_pose(pose: np.ndarray) -> np.ndarray:
 def _basic_levels(pose: np.ndarray, explained: np.ndarray) -> np.ndarray:
     """-> levels of `_BASIC` for what `explained` (52,) leaves of the pose; AU26 above 1 stands for AU27.
 
-    `pose_of` lets the stronger of two units move a common shape, while least squares adds them up; so it is solved
-    again with each shape given to the unit that moved it most, as long as that fits better.
+    Least squares add up what two units do to a common shape, while `pose_of` lets the stronger one move it. So they are
+    only the start; then one unit after the other takes the level that fits best beside the others.
     """
     table = _shapes_by_unit()[:, : len(_BASIC)]
     # A shape that is explained already says nothing about the others, except where they alone reach it.
-    asked = pose > explained + 1e-6
-    asked |= explained <= 0
-    best, lowest = np.zeros(len(_BASIC)), np.inf
-    owned = table
+    asked = (pose > explained + 1e-6) | (explained <= 0)
+    levels = np.minimum(nnls(table[asked], pose[asked])[0], _ceilings()).tolist()
+    target, floor = pose.tolist(), explained.tolist()  # a few numbers each time: plain floats are faster
     for _ in range(_ROUNDS):
-        levels = np.minimum(nnls(owned[asked], pose[asked])[0], _ceilings())
-        moved = table * levels
-        error = float(np.square(np.maximum(moved.max(axis=1), explained) - pose).sum())
-        if error >= lowest - 1e-12:
+        change = 0.0
+        for unit, shapes in _entangled().items():
+            terms = [
+                (weight, max([floor[shape], *(levels[other] * w for other, w in others)]), target[shape])
+                for shape, weight, others in shapes
+            ]
+            best = _best_level(terms, float(_ceilings()[unit]))
+            change = max(change, abs(best - levels[unit]))
+            levels[unit] = best
+        if change < 1e-4:
             break
-        best, lowest = levels, error
-        owned = np.where(moved >= moved.max(axis=1, keepdims=True), table, 0.0)
-    return best
+    return np.array(levels)
+
+
+def _best_level(terms: Sequence[tuple[float, float, float]], ceiling: float) -> float:
+    """The level of one unit with the least sum of (max(weight level, beside) - wanted)^2; terms: those three by shape.
+
+    From the level at which the unit outdoes the others in a shape, that shape counts; so for each such set of shapes
+    there is one best level, and the best of these is taken (the lowest, where several are as good).
+    """
+    options = [0.0]
+    for own, beside, _ in terms:
+        start = beside / own
+        counted = [(weight, wanted) for weight, rival, wanted in terms if rival / weight <= start]
+        best = sum(weight * wanted for weight, wanted in counted) / sum(weight * weight for weight, _ in counted)
+        options.append(min(max(best, start), ceiling))
+
+    def rank(level: float) -> tuple[float, float]:
+        error = sum((max(weight * level, rival) - wanted) ** 2 for weight, rival, wanted in terms)
+        return round(error, 9), level  # rounded: an equal fit is to be seen as equal
+
+    return min(options, key=rank)
 
 
 def _error(levels: np.ndarray, pose: np.ndarray) -> float:
@@ -243,6 +266,22 @@ def _shapes_by_unit() -> np.ndarray:
         for shape, weight in action_units()[au].shapes["both"].items():
             table[ARKIT52.index(shape), column] = weight
     return table
+
+
+@functools.cache
+def _entangled() -> Mapping[int, tuple[tuple[int, float, tuple[tuple[int, float], ...]], ...]]:
+    """Column of `_BASIC` that shares a shape -> its (shape, weight, ((other column, its weight there), ...))."""
+    table = _shapes_by_unit()
+    common = np.count_nonzero(table, axis=1) > 1
+
+    def rivals(shape: int, unit: int) -> tuple[tuple[int, float], ...]:
+        return tuple((int(c), float(table[shape, c])) for c in np.flatnonzero(table[shape, : len(_BASIC)]) if c != unit)
+
+    return {
+        unit: tuple((int(s), float(table[s, unit]), rivals(int(s), unit)) for s in np.flatnonzero(table[:, unit]))
+        for unit in range(len(_BASIC))
+        if (table[common, unit] > 0).any()
+    }
 
 
 @functools.cache
