@@ -11,10 +11,13 @@ import zmq
 from talkclip.errors import InputError
 from talkclip.protocol import Message, encode
 from talkclip_server.jobs import Session
+from talkclip_server.security import Gate, Keyring
 
 _MAX_OUTBOX = 2_000
 _QUEUED_FRAMES = 64
 _LINGER_MS = 500
+# Whoever has not said who he is by then is no client of ours.
+_HANDSHAKE_MS = 10_000
 
 
 class Front:
@@ -25,14 +28,17 @@ class Front:
         sessions: by identity at the socket.
     """
 
-    def __init__(self, address: str, max_frame_bytes: int) -> None:
-        """Bind.
+    def __init__(self, address: str, max_frame_bytes: int, keyring: Keyring | None = None) -> None:
+        """Bind; with keys only those who have one come in.
 
         Raises:
             InputError: the address is in use or cannot be bound.
         """
         self._context: zmq.Context[Any] = zmq.Context()
         self.socket: zmq.Socket[Any] = self._context.socket(zmq.ROUTER)
+        self.gate = None if keyring is None else Gate(self._context, keyring)
+        if self.gate is not None:
+            self.gate.guard(self.socket)
         for option, value in (
             (zmq.LINGER, _LINGER_MS),
             (zmq.SNDHWM, _QUEUED_FRAMES),
@@ -40,6 +46,7 @@ class Front:
             (zmq.MAXMSGSIZE, max_frame_bytes),
             (zmq.ROUTER_MANDATORY, 1),  # a client that is gone is an error, not silence
             (zmq.IPV6, int("[" in address)),
+            (zmq.HANDSHAKE_IVL, _HANDSHAKE_MS),
         ):
             self.socket.setsockopt(option, value)
         try:
@@ -96,6 +103,8 @@ class Front:
     def close(self) -> None:
         """Flush for at most half a second and close."""
         self.socket.close()
+        if self.gate is not None:
+            self.gate.close()
         self._context.term()
 
     def _try_send(self, identity: bytes, frame: bytes) -> bool | None:

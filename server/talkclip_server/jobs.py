@@ -1,11 +1,11 @@
-"""Jobs and the clients they belong to: what is waiting, what is running, what is still to be sent."""
+"""Jobs and the clients they belong to: what was asked, what is still to be sent."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 
-from talkclip.protocol import Animate
+from talkclip.protocol import Animate, Render
 from talkclip_server.worker import Output
 
 _REMEMBERED_IDS = 512
@@ -13,17 +13,19 @@ _REMEMBERED_IDS = 512
 
 @dataclasses.dataclass(eq=False)
 class Job:
-    """One accepted `animate`.
+    """One accepted `animate`, `edit` or `render`.
 
     Attributes:
         key: the server's number, unique in its life; ids are only unique per client.
         session: whose it is.
         order: what was asked.
         credit: chunks the client still takes.
-        pending: outputs that wait for credit, in order.
         credited_s: when the client last took a chunk or promised to take more.
         begun_s: when it was accepted.
         running: whether a worker has it.
+        tries: how often a worker began it.
+        sent: whether anything of its result has left, after which it cannot be begun anew.
+        pending: outputs that wait for credit, in order.
         pending_bytes: size of `pending`.
     """
 
@@ -34,6 +36,8 @@ class Job:
     credited_s: float
     begun_s: float
     running: bool = False
+    tries: int = 0
+    sent: bool = False
     pending: collections.deque[Output] = dataclasses.field(default_factory=collections.deque)
     pending_bytes: int = 0
 
@@ -41,6 +45,12 @@ class Job:
     def id(self) -> str:
         """The client's name for it."""
         return self.order.id
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The uploaded files it reads, by hash."""
+        portrait = self.order.portrait if isinstance(self.order, Render) else None
+        return (self.order.audio.sha256,) if portrait is None else (self.order.audio.sha256, portrait)
 
 
 @dataclasses.dataclass(eq=False)
@@ -52,16 +62,32 @@ class Session:
         name: what it calls itself, for the log.
         heard_s: when it last said something.
         jobs: its jobs by id.
+        uploads: files it announced and has not sent whole, by hash, with their size.
         outbox: frames the socket did not take yet, in order.
-        ended: ids of jobs that have ended, so that a repeated `animate` is not run again.
+        ended: ids of jobs that have ended, so that a repeated order is not carried out again.
+        refusals: messages of it that were refused.
+        served: number of the latest job of it that was begun, so that clients take turns.
     """
 
     identity: bytes
     name: str
     heard_s: float
     jobs: dict[str, Job] = dataclasses.field(default_factory=dict)
+    uploads: dict[str, int] = dataclasses.field(default_factory=dict)
     outbox: collections.deque[bytes] = dataclasses.field(default_factory=collections.deque)
     ended: collections.OrderedDict[str, None] = dataclasses.field(default_factory=collections.OrderedDict)
+    refusals: int = 0
+    served: int = 0
+
+    @property
+    def n_running(self) -> int:
+        """Its jobs that a worker has."""
+        return sum(job.running for job in self.jobs.values())
+
+    @property
+    def pending_bytes(self) -> int:
+        """Results it has not taken."""
+        return sum(job.pending_bytes for job in self.jobs.values())
 
     def remember_ended(self, job_id: str) -> None:
         """Job `job_id` had its `done` or `error`."""
@@ -71,11 +97,10 @@ class Session:
 
 
 class JobTable:
-    """All jobs that have not ended: a queue of those that wait, and those that run or are being sent."""
+    """All jobs that have not ended, and how many have."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
-        self.waiting: collections.deque[Job] = collections.deque()
         self.done = self.failed = 0
         self._count = 0
 
@@ -90,16 +115,11 @@ class JobTable:
         return sum(job.pending_bytes for job in self.jobs.values())
 
     def add(self, session: Session, order: Animate, now_s: float) -> Job:
-        """Queue a job."""
+        """A new job of a client."""
         self._count += 1
         job = Job(self._count, session, order, order.credit, now_s, now_s)
         self.jobs[job.key] = session.jobs[job.id] = job
-        self.waiting.append(job)
         return job
-
-    def next_waiting(self) -> Job | None:
-        """-> the job to start now, taken off the queue."""
-        return self.waiting.popleft() if self.waiting else None
 
     def end(self, job: Job, well: bool) -> None:
         """Forget a job; whatever its worker still says about it goes nowhere."""
@@ -108,7 +128,5 @@ class JobTable:
         self.jobs.pop(job.key, None)
         job.session.jobs.pop(job.id, None)
         job.session.remember_ended(job.id)
-        if job in self.waiting:
-            self.waiting.remove(job)
         self.done += well
         self.failed += not well

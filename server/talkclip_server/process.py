@@ -19,7 +19,7 @@ from typing import Any
 
 import msgpack
 
-from talkclip.client.pumped import error_of
+from talkclip.client.failures import error_of
 from talkclip.errors import TalkClipError
 from talkclip.protocol import (
     FROM_CLIENT,
@@ -67,20 +67,26 @@ class ProcessWorker:
         """
         self._arguments = (make_engine, chunk_frames, send_tracebacks, shown_level())
         self._deliver = deliver
-        self._order: Order | None = None
+        self._orders: dict[int, Order] = {}
         self._closing = threading.Event()
-        self._lock = threading.Lock()  # of `_order`, and of writing to the pipe
+        self._lock = threading.Lock()  # of `_orders`, and of writing to the pipe
         self._reader: threading.Thread | None = None
         self._spawn()
         self.info = self._wait_until_ready()
         self._reader = threading.Thread(target=self._read, name="talkclip-worker-reader", daemon=True)
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that works at the moment."""
+        return self._pid
+
     def start(self, order: Order) -> None:
         """Begin."""
+        portrait = None if order.portrait is None else str(order.portrait)
         with self._lock:
-            self._order = order
-            self._write(["order", order.key, str(order.audio), encode(order.animate)])
+            self._orders[order.key] = order
+            self._write(["order", order.key, str(order.audio), portrait, order.long, encode(order.animate)])
 
     def cancel(self, key: int) -> None:
         """Tell the engine at its next check."""
@@ -106,6 +112,7 @@ class ProcessWorker:
             target=_process_main, args=(theirs, *self._arguments), name="talkclip-worker", daemon=True
         )
         self._process.start()
+        self._pid = self._process.pid or 0
         theirs.close()  # so that the end of the process is the end of the pipe
 
     def _wait_until_ready(self) -> EngineInfo:
@@ -143,26 +150,26 @@ class ProcessWorker:
     def _pass_on(self, output: Output) -> None:
         if output.last:
             with self._lock:
-                self._order = None
+                self._orders.pop(output.key, None)
         self._deliver(output)
 
     def _replace(self, failed_starts: int) -> None:
-        """The process died: another one, and a word for the order it had."""
+        """The process died: another one, and a word for each of the orders it had."""
         with self._lock:
             if self._closing.is_set():
                 return
             self._process.join(_GOODBYE_S)
             _log.error("event=worker_died exit=%s failed_starts=%d", self._process.exitcode, failed_starts)
-            order, self._order = self._order, None
+            orders, self._orders = self._orders, {}
             self._pipe.close()
             self._process.close()
             self._spawn()
-        if order is not None:
+        for order in orders.values():
             text = "The worker process died while it did this job; another one has taken its place."
             failure = Failure(
                 order.animate.id, "worker_died", text, "Ask again. If it repeats, report it with the sound."
             )
-            self._deliver(Output(order.key, Failure.op, encode(failure)))
+            self._deliver(Output(order.key, Failure.op, encode(failure), died=True))
         if failed_starts > 1:  # it dies while it loads: do not spin
             self._closing.wait(min(failed_starts, _MAX_PAUSE_S))
 
@@ -194,7 +201,7 @@ def _process_main(
         if what == "cancel":
             worker.cancel(key)
         else:
-            path, frame = rest
+            audio, portrait, long, frame = rest
             animate = decode(frame, FROM_CLIENT)
             assert isinstance(animate, Animate)
-            worker.start(Order(key, animate, Path(path)))
+            worker.start(Order(key, animate, Path(audio), None if portrait is None else Path(portrait), long))

@@ -13,9 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 from talkclip.protocol import ServerLimits
-from talkclip_server.address import loopback_address
-from talkclip_server.engine import Engine, PipelineEngine, PipelineLike
+from talkclip_server.address import bind_address
+from talkclip_server.engine import Engine
+from talkclip_server.pipeline_engine import PipelineEngine, PipelineLike
 from talkclip_server.process import ProcessWorker
+from talkclip_server.security import Keyring
 from talkclip_server.server import Server
 from talkclip_server.store import AudioStore
 from talkclip_server.worker import Deliver, ThreadWorker, Worker
@@ -29,6 +31,7 @@ def serve(
     address: str,
     load: Callable[[], PipelineLike],
     *,
+    keys: Path | None = None,
     workers: int = 1,
     store_folder: Path | None = None,
     store_bytes: int = STORE_BYTES,
@@ -42,7 +45,8 @@ def serve(
     `talkclip.server`.
 
     Args:
-        address: where to listen, this machine only; port 0 or * = any free one.
+        address: where to listen; without keys on this machine only; port 0 or * = any free one.
+        keys: folder of `talkclip keys`: only clients with a key that is allowed there come in.
         load: makes the pipeline; called in every worker process, so it must be picklable (a function of a module, or
             `functools.partial` of one).
         workers: processes that compute, one job each at a time.
@@ -57,11 +61,14 @@ def serve(
         TalkClipError: what `load` raises, or the folder cannot be used.
     """
     limits = limits or ServerLimits()
-    bindable = loopback_address(address)
+    keyring = None if keys is None else Keyring.open(keys)
+    bindable = bind_address(address, keyring is not None)
     with _store(store_folder, store_bytes) as store:
         make_engine = functools.partial(_pipeline_engine, load, limits.audio_s)
         make_worker = functools.partial(_process_worker, make_engine, limits.chunk_frames, send_tracebacks)
-        server = Server([make_worker] * workers, bindable, store, limits, exit_when_idle_s=exit_when_idle_s)
+        server = Server(
+            [make_worker] * workers, bindable, store, limits, keyring=keyring, exit_when_idle_s=exit_when_idle_s
+        )
         with _stop_on_signals(server):
             print(f"{READY} {server.address}", flush=True)
             server.run()
@@ -72,6 +79,7 @@ def running_server(
     engine: Engine,
     address: str = "tcp://127.0.0.1:0",
     *,
+    keys: Path | None = None,
     store_folder: Path | None = None,
     store_bytes: int = STORE_BYTES,
     limits: ServerLimits | None = None,
@@ -84,7 +92,8 @@ def running_server(
         def make_worker(deliver: Deliver) -> Worker:
             return ThreadWorker(engine, limits.chunk_frames, deliver, send_tracebacks)
 
-        server = Server([make_worker], loopback_address(address), store, limits)
+        keyring = None if keys is None else Keyring.open(keys)
+        server = Server([make_worker], bind_address(address, keyring is not None), store, limits, keyring=keyring)
         thread = threading.Thread(target=server.run, name="talkclip-server")
         thread.start()
         try:

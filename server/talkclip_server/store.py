@@ -121,6 +121,10 @@ class AudioStore:
         self._complete(key)
         return StoredSoFar(part.size, True)
 
+    def has(self, sha256: str) -> bool:
+        """Whether a file is here, whole."""
+        return sha256 in self._sizes
+
     def hold(self, sha256: str) -> bool:
         """Keep a file until `release`. -> False when it is not here."""
         if sha256 not in self._sizes:

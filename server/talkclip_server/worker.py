@@ -1,4 +1,7 @@
-"""Worker: runs orders one after the other, away from the loop.
+"""Worker: carries out orders, away from the loop.
+
+One thread, one order at a time. Whatever the engine does, it asks now and then whether it should stop; a long order
+gives way there: orders that came meanwhile and are short are carried out first, whole, and then it goes on.
 
 The loop knows a worker only by `Worker`, and what comes back are encoded protocol messages: a worker in a process of
 its own says the same over a pipe.
@@ -6,23 +9,27 @@ its own says the same over a pipe.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import logging
-import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from talkclip.errors import Cancelled, TalkClipError
-from talkclip.protocol import Animate, Done, EngineInfo, Failure, Message, Progress, ProtocolError, encode
-from talkclip_server.engine import Engine
+from talkclip.errors import Cancelled, InputError, TalkClipError
+from talkclip.progress import CancelCheck, ProgressCallback
+from talkclip.protocol import Animate, Done, EngineInfo, Failure, Message, Progress, ProtocolError, Render, encode
+from talkclip_server.engine import Engine, VideoEngine
 
 _MAX_TEXT = 2_000
 _PROGRESS_EVERY_S = 0.05
 _MAX_TRACEBACK = 20_000
+# An order that was thought short gives way after so long; who gives way does so for about a pause.
+_LONG_AFTER_S, _PAUSE_S = 1.0, 1.0
+_MOST_NESTED = 2
 _log = logging.getLogger("talkclip.server")
 
 
@@ -32,22 +39,34 @@ class Order:
 
     Attributes:
         key: the loop's number of the job.
-        animate: what to do.
+        animate: what to do; an `Edit` and a `Render` are kinds of it.
         audio: the sound's file.
+        portrait: the picture's file, where there is one.
+        long: whether it gives way to others from the start.
     """
 
     key: int
     animate: Animate
     audio: Path
+    portrait: Path | None = None
+    long: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What a worker says about an order: an encoded `progress`, `track`, `chunk`, `done` or `error`."""
+    """What a worker says about an order: an encoded `progress`, `track`, `chunk`, `done` or `error`.
+
+    Attributes:
+        key: of the order.
+        op: what the frame holds.
+        frame: the message.
+        died: the worker did not say so itself: its process died, and the order with it.
+    """
 
     key: int
     op: str
     frame: bytes
+    died: bool = False
 
     @property
     def last(self) -> bool:
@@ -59,14 +78,18 @@ Deliver = Callable[[Output], None]
 
 
 class Worker(Protocol):
-    """Takes one order at a time; every order ends in exactly one output that is its last."""
+    """Takes orders; every order ends in exactly one output that is its last."""
 
     @property
     def info(self) -> EngineInfo:
         """What its engine can do."""
 
+    @property
+    def pid(self) -> int:
+        """Its process, 0 when it has none of its own."""
+
     def start(self, order: Order) -> None:
-        """Begin. Only when the worker is idle."""
+        """Begin as soon as the orders it has allow."""
 
     def cancel(self, key: int) -> None:
         """Nobody wants the result of order `key` any more; nothing happens when that is not the one being done."""
@@ -78,21 +101,28 @@ class Worker(Protocol):
 class ThreadWorker:
     """A worker in a thread of this process."""
 
+    pid = 0
+
     def __init__(self, engine: Engine, chunk_frames: int, deliver: Deliver, send_tracebacks: bool = False) -> None:
         self.info = engine.info()
         self._engine = engine
         self._chunk_frames = chunk_frames
         self._deliver = deliver
         self._send_tracebacks = send_tracebacks
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._orders: collections.deque[Order] = collections.deque()
+        self._arrived = threading.Condition()
+        self._closed = False
+        self._depth = 0
         self._cancelled: dict[int, threading.Event] = {}
         # A daemon: an engine that hangs in native code must not keep the process from stopping.
         threading.Thread(target=self._run, name="talkclip-worker", daemon=True).start()
 
     def start(self, order: Order) -> None:
         """Begin."""
-        self._cancelled[order.key] = threading.Event()
-        self._orders.put(order)
+        with self._arrived:
+            self._cancelled[order.key] = threading.Event()
+            self._orders.append(order)
+            self._arrived.notify()
 
     def cancel(self, key: int) -> None:
         """Tell the engine at its next check."""
@@ -101,18 +131,52 @@ class ThreadWorker:
 
     def close(self) -> None:
         """Take no more orders."""
-        self._orders.put(None)
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify()
 
     def _run(self) -> None:
-        while (order := self._orders.get()) is not None:
-            try:
-                self._carry_out(order, self._cancelled[order.key])
-            except BaseException as error:  # whatever a native library throws: the worker lives on, the client is told
-                self._say(order, failure_of(order.animate.id, error, self._send_tracebacks))
+        while True:
+            with self._arrived:
+                self._arrived.wait_for(lambda: self._orders or self._closed)
+                if self._closed:
+                    return
+                order = min(self._orders, key=lambda order: order.long)  # the first short one, else the first
+                self._orders.remove(order)
+            self._finish(order)
+
+    def _finish(self, order: Order) -> None:
+        """Carry an order out, whatever becomes of it."""
+        self._depth += 1
+        try:
+            self._carry_out(order, self._cancelled[order.key])
+        except BaseException as error:  # whatever a native library throws: the worker lives on, the client is told
+            self._say(order, failure_of(order.animate.id, error, self._send_tracebacks))
+        finally:
+            self._depth -= 1
             del self._cancelled[order.key]
+
+    def _give_way(self, order: Order, begun_s: float) -> None:
+        """In a pause of `order`: carry out short orders that came meanwhile, for about a second."""
+        now_s = time.monotonic()
+        if self._depth > _MOST_NESTED or not (order.long or now_s - begun_s > _LONG_AFTER_S):
+            return
+        while time.monotonic() - now_s < _PAUSE_S:
+            with self._arrived:
+                short = next((other for other in self._orders if not other.long), None)
+                if short is None or self._closed:
+                    return
+                self._orders.remove(short)
+            self._finish(short)
 
     def _carry_out(self, order: Order, cancelled: threading.Event) -> None:
         said_s, said_stage = float("-inf"), ""
+        begun_s = time.monotonic()
+
+        def should_stop() -> bool:
+            if not cancelled.is_set():
+                self._give_way(order, begun_s)
+            return cancelled.is_set()
 
         def progress(stage: str, fraction: float, text: str) -> None:
             nonlocal said_s, said_stage
@@ -123,13 +187,20 @@ class ThreadWorker:
                 self._say(order, Progress(order.animate.id, sendable(stage, 255), bounded, sendable(text)))
 
         ended = False
-        for message in self._engine.animate(order.animate, order.audio, self._chunk_frames, progress, cancelled.is_set):
-            if cancelled.is_set():
+        for message in self._messages(order, progress, should_stop):
+            if should_stop():
                 raise Cancelled()
             self._say(order, message)
             ended = isinstance(message, Done)
         if not ended:
             raise RuntimeError("it ended without a result")
+
+    def _messages(self, order: Order, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
+        if isinstance(order.animate, Render):
+            if not isinstance(self._engine, VideoEngine):
+                raise InputError("This server draws no videos.", "Ask for coefficients, and render them yourself.")
+            return self._engine.render(order.animate, order.audio, order.portrait, progress, cancel)
+        return self._engine.animate(order.animate, order.audio, self._chunk_frames, progress, cancel)
 
     def _say(self, order: Order, message: Message) -> None:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from talkclip.cli import animate, batch, corpus, doctor, phones, prompt, render, serve
+from talkclip.cli import animate, batch, corpus, doctor, keys, phones, prompt, render, serve, status
 from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
 
 EXIT_FAILURE, EXIT_CANCELLED = 1, 130
@@ -26,6 +26,8 @@ app.command("animate")(animate.animate)
 app.command("render")(render.render)
 app.command("batch")(batch.batch)
 app.command("serve")(serve.serve)
+app.command("status")(status.status)
+app.add_typer(keys.app)
 app.command("prompt")(prompt.prompt)
 app.command("phones")(phones.phones)
 app.command("doctor")(doctor.doctor)

@@ -47,6 +47,11 @@ Backend = Annotated[
     str, typer.Option(help="Speech back end: auto, fast, align (needs --text) or whisper; see `talkclip doctor`.")
 ]
 FlameFile = Annotated[Path | None, typer.Option("--flame", help="Your FLAME model (generic_model.pkl or .npz).")]
+KeysFolder = Annotated[
+    Path | None, typer.Option("--keys", help="Folder of `talkclip keys`: only clients with a key may come in.")
+]
+Address = Annotated[str, typer.Option("--address", "-a", help="Where the server listens.")]
+KeyFile = Annotated[Path | None, typer.Option("--key", help="Your key file, for a server that asks for one.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 
 

@@ -9,34 +9,55 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from talkclip.cli import options
+from talkclip.errors import InputError
 from talkclip.protocol import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
     from talkclip.engine.pipeline import Pipeline
+
+MOST_WORKERS = 64
+# Every model of the default engine runs on the processor; `auto` is what it takes by itself.
+DEVICES = ("auto", "cpu")
 
 
 def serve(
     bind: Annotated[
         str, typer.Option("--bind", help="Address; tcp://127.0.0.1:* takes a free port.")
     ] = DEFAULT_ADDRESS,
+    workers: Annotated[int, typer.Option(help="Processes that compute, each with its own engine.")] = 1,
+    keys: options.KeysFolder = None,
+    store: Annotated[Path | None, typer.Option(help="Folder that keeps uploaded sounds between runs.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: auto or cpu.")] = "auto",
     backend: options.Backend = "auto",
     flame: options.FlameFile = None,
+    exit_when_idle: Annotated[float | None, typer.Option(help="Stop after so many seconds without a client.")] = None,
 ) -> None:
-    """Serve coefficients on this machine until stopped (Ctrl-C).
+    """Serve coefficients and videos until stopped (Ctrl-C: finish what runs; twice: at once).
 
-    Prints "TalkCLIP server ready at ADDRESS" once it answers. Loopback only.
+    Prints "TalkCLIP server ready at ADDRESS" once it answers. Without --keys it listens on this machine only.
 
-    Example:  talkclip serve --bind tcp://127.0.0.1:5599
+    Examples:
+
+      talkclip serve --bind tcp://127.0.0.1:5599
+
+      talkclip keys new anna --keys ~/talkclip-keys; talkclip serve --bind "tcp://*:5599" --keys ~/talkclip-keys
     """
     from talkclip_server import log_to_stderr
     from talkclip_server import serve as run
 
+    if not 1 <= workers <= MOST_WORKERS:
+        raise InputError(f"--workers {workers} is out of range.", f"Use 1 to {MOST_WORKERS}.")
+    if device not in DEVICES:
+        raise InputError(f"--device {device} is not available.", f"Use one of {', '.join(DEVICES)}.")
     log_to_stderr()
-    run(bind, functools.partial(_load, backend, flame))
+    run(
+        bind, functools.partial(_load, backend, flame), keys=keys, workers=workers, store_folder=store,
+        exit_when_idle_s=exit_when_idle,
+    )  # fmt: skip
 
 
 def _load(backend: str, flame: Path | None) -> Pipeline:
     """Runs in the worker process: the server's own process never loads the engine."""
-    from talkclip.engine.pipeline import Pipeline
+    from talkclip.engine.streaming import StreamingPipeline
 
-    return Pipeline.load(backend, flame)
+    return StreamingPipeline.load(backend, flame)

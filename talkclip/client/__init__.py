@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from talkclip.client.client import Client
-from talkclip.client.job import Frames, Job, JobState, SpeakReply, SpeakRequest
-from talkclip.client.pumped import ConnectionFailed, Timeouts
+from talkclip.client.failures import ConnectionFailed
+from talkclip.client.job import EditJob, EditReply, Frames, Job, JobState, SpeakReply, SpeakRequest
+from talkclip.client.keys import ClientKeys
+from talkclip.client.pumped import Timeouts
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import wav_bytes
+from talkclip.client.video_job import Drawing, VideoJob, VideoReply
 
 __all__ = [
     "Client",
+    "ClientKeys",
     "ConnectionFailed",
+    "Drawing",
+    "EditJob",
+    "EditReply",
     "Frames",
     "Job",
     "JobState",
@@ -18,6 +25,8 @@ __all__ = [
     "SpeakRequest",
     "Timeouts",
     "Transport",
+    "VideoJob",
+    "VideoReply",
     "ZmqTransport",
     "wav_bytes",
 ]

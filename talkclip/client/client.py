@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from talkclip.client.job import Frames, Job, JobState, SpeakReply, SpeakRequest
-from talkclip.client.pumped import ConnectionFailed, PumpedClient, error_of
+from talkclip.client.failures import ConnectionFailed, error_of
+from talkclip.client.job import EditReply, Frames, Job, JobState, SpeakReply, SpeakRequest
+from talkclip.client.pumped import PumpedClient
+from talkclip.client.video_job import Drawing, VideoReply
 from talkclip.errors import TalkClipError
 from talkclip.protocol import Failure, Message, Ping, ProtocolError, Status, StatusReport, Welcome
+from talkclip.timeline import PromptTimeline
 
 _POLL_S = 0.05
+_ON_THE_HEAD = Drawing()
 
 
 class Client(PumpedClient):
@@ -50,7 +55,10 @@ class Client(PumpedClient):
             TalkClipError: as `animate`.
         """
         self.connect()
-        job = self.submit(request)
+        yield from self._watched(self.submit(request), timeout_s)
+
+    def _watched(self, job: Job, timeout_s: float | None) -> Iterator[Job | Frames]:
+        """See `stream`."""
         deadline = None if timeout_s is None else self._clock() + timeout_s
         seen: tuple[JobState, str, float, str] | None = None
         try:
@@ -61,7 +69,8 @@ class Client(PumpedClient):
                     yield job
                 yield from job.take_frames()
                 if job.finished:
-                    job.result()
+                    if job.error is not None:
+                        raise job.error
                     yield job
                     return
                 if deadline is not None and self._clock() >= deadline:
@@ -98,6 +107,43 @@ class Client(PumpedClient):
         if reply is None:
             raise TalkClipError("The job ended without a result.", "Please report this.", "internal")
         return reply
+
+    def edit(self, request: SpeakRequest, before: PromptTimeline, timeout_s: float | None = None) -> EditReply:
+        """Other prompts on the same line: only the frames that change.
+
+        Args:
+            request: as it was for the frames that are there, but for its timeline.
+            before: the timeline of those frames (`SpeakReply.timeline`).
+            timeout_s: give up after this time.
+
+        Raises:
+            As `animate`.
+        """
+        self.connect()
+        job = self.submit_edit(request, before)
+        for _ in self._watched(job, timeout_s):
+            pass
+        return job.edit_result()
+
+    def render(
+        self,
+        request: SpeakRequest,
+        target: str | Path,
+        drawing: Drawing = _ON_THE_HEAD,
+        timeout_s: float | None = None,
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> VideoReply:
+        """Speak, and have it drawn: writes `target`, an .mp4 with sound.
+
+        Raises:
+            As `animate`; also InputError when the target cannot be written.
+        """
+        self.connect()
+        job = self.submit_video(request, drawing, Path(target))
+        for item in self._watched(job, timeout_s):
+            if isinstance(item, Job) and on_progress is not None:
+                on_progress(item)
+        return job.video_result()
 
     def status(self, timeout_s: float = 3.0) -> StatusReport:
         """What the server is doing.

@@ -5,16 +5,26 @@ from __future__ import annotations
 import dataclasses
 import enum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from talkclip.audio import AudioClip
 from talkclip.client.upload import Upload
 from talkclip.coefficients import HEAD6, CoefficientTrack
-from talkclip.errors import Cancelled, TalkClipError
+from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
-from talkclip.protocol import Chunk, Done, ProtocolError, TrackHeader
+from talkclip.protocol import (
+    Animate,
+    AudioSource,
+    Chunk,
+    Done,
+    Edit,
+    Message,
+    ProtocolError,
+    TrackHeader,
+)
 from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
 
@@ -85,6 +95,45 @@ class SpeakReply:
     elapsed_s: float
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class EditReply:
+    """The frames that an edit changed.
+
+    Attributes:
+        first_frame: where they stand in the line.
+        n_frames: of the whole line.
+        track: the changed frames on the line's clock; None where nothing changed.
+        notes, timeline, elapsed_s: see `SpeakReply`.
+    """
+
+    first_frame: int
+    n_frames: int
+    track: CoefficientTrack | None
+    notes: tuple[str, ...]
+    timeline: PromptTimeline
+    elapsed_s: float
+
+    def applied_to(self, whole: CoefficientTrack) -> CoefficientTrack:
+        """The line `whole` with the changed frames in their place.
+
+        Raises:
+            InputError: another line: other channels, rate or length.
+        """
+        part = self.track
+        if whole.n_frames != self.n_frames or (part is not None and (part.names, part.fps) != (whole.names, whole.fps)):
+            raise InputError("These frames belong to another track.", "Apply them to the track that was edited.")
+        if part is None:
+            return whole
+        frames = slice(self.first_frame, self.first_frame + part.n_frames)
+        values = whole.values.copy()
+        values[frames] = part.values
+        head = whole.head
+        if head is not None and part.head is not None:
+            head = head.copy()
+            head[frames] = part.head
+        return dataclasses.replace(whole, values=values, head=head)
+
+
 class JobState(enum.Enum):
     """Where a job is. The last three are final."""
 
@@ -118,15 +167,32 @@ class Job:
         self.header: TrackHeader | None = None
         self.reply: SpeakReply | None = None
         self.error: TalkClipError | None = None
-        self.frames_received = 0
         self.chunks_to_credit = 0
+        self._first_frame = self._next_frame = self._end_frame = 0
         self._arrived: list[Frames] = []
         self._taken = 0
+
+    @property
+    def frames_received(self) -> int:
+        """Frames that are here."""
+        return self._next_frame - self._first_frame
+
+    def uploads(self) -> tuple[Upload, ...]:
+        """What the server must have before the job can begin."""
+        return (self.upload,)
+
+    def order(self, credit: int) -> Message:
+        """What the server is told; its uploads are complete."""
+        return Animate(*self._order_fields(), credit=credit)
 
     @property
     def finished(self) -> bool:
         """True in a final state."""
         return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+    def close(self) -> None:
+        """Let go of files: the job has ended, or its uploads have."""
+        self.upload.close()
 
     def take_frames(self) -> list[Frames]:
         """-> the frames that arrived since the last call, in order."""
@@ -156,6 +222,13 @@ class Job:
             raise ProtocolError("The server announced a second track for one job.")
         self.header = header
         self.state = JobState.RUNNING
+        self._expect(header)
+
+    def _expect(self, header: TrackHeader) -> None:
+        """Which frames are to come."""
+        if header.part is not None:
+            raise ProtocolError("The server announced a part of the line where all of it was asked for.")
+        self._end_frame = header.n_frames
 
     def add_chunk(self, chunk: Chunk) -> None:
         """Take the next frames.
@@ -164,19 +237,19 @@ class Job:
             ProtocolError: frames out of order, or of another shape than announced.
         """
         header = self.header
-        if header is None or chunk.first_frame != self.frames_received:
-            raise ProtocolError(f"Frame {chunk.first_frame} came where frame {self.frames_received} was expected.")
+        if header is None or chunk.first_frame != self._next_frame:
+            raise ProtocolError(f"Frame {chunk.first_frame} came where frame {self._next_frame} was expected.")
         n_frames = chunk.values.shape[0]
         head_shape = None if chunk.head is None else chunk.head.shape
         if (
             n_frames == 0
             or chunk.values.shape[1] != len(header.names)
             or head_shape != ((n_frames, len(HEAD6)) if header.has_head else None)
-            or self.frames_received + n_frames > header.n_frames
+            or self._next_frame + n_frames > self._end_frame
         ):
             raise ProtocolError(f"A chunk of shape {chunk.values.shape}, head {head_shape} is not what was announced.")
         self._arrived.append(Frames(chunk.first_frame, chunk.values, chunk.head))
-        self.frames_received += n_frames
+        self._next_frame += n_frames
         self.chunks_to_credit += 1
 
     def finish(self, done: Done) -> None:
@@ -185,19 +258,84 @@ class Job:
         Raises:
             ProtocolError: frames are missing.
         """
-        header = self.header
-        if header is None or not self.frames_received == header.n_frames == done.n_frames:
-            raise ProtocolError(f"The server sent {self.frames_received} frames and counted {done.n_frames}.")
+        track = self._joined(done)
+        if track is None:
+            raise ProtocolError("The server sent no frame.")
+        timeline = done.timeline or self.request.timeline
+        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s)
+        self._done()
+
+    def _done(self) -> None:
+        self.fraction = 1.0
+        self.state = JobState.DONE
+
+    def _joined(self, done: Done) -> CoefficientTrack | None:
+        """The frames that arrived as one track; None where there are none."""
+        header, n_frames = self.header, self.frames_received
+        if header is None or self._next_frame != self._end_frame or n_frames != done.n_frames:
+            raise ProtocolError(f"The server sent {n_frames} frames and counted {done.n_frames}.")
+        if not self._arrived:
+            return None
         heads = [frames.head for frames in self._arrived if frames.head is not None]
-        track = CoefficientTrack(
+        return CoefficientTrack(
             header.space,
             header.names,
             header.fps,
             np.concatenate([frames.values for frames in self._arrived]),
-            header.start_s,
+            header.start_s + self._first_frame / header.fps,
             np.concatenate(heads) if heads else None,
         )
+
+    def _order_fields(self) -> tuple[Any, ...]:
+        """Fields of `Animate` up to the script, in order."""
+        request = self.request
+        return (
+            self.id,
+            AudioSource(self.upload.sha256, self.upload.name, request.start_s, request.end_s),
+            request.timeline,
+            request.fps,
+            request.space,
+            request.seed,
+            request.gains,
+            request.text,
+            request.phones,
+            request.script,
+        )
+
+
+class EditJob(Job):
+    """A request of which only the frames are wanted that its timeline changes.
+
+    Attributes:
+        before: the timeline of the frames that are there.
+        changed: the result, when the state is DONE.
+    """
+
+    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload, before: PromptTimeline) -> None:
+        super().__init__(job_id, request, upload)
+        self.before = before
+        self.changed: EditReply | None = None
+
+    def order(self, credit: int) -> Message:
+        """See `Job.order`."""
+        return Edit(*self._order_fields(), credit=credit, before=self.before)
+
+    def edit_result(self) -> EditReply:
+        """-> the changed frames of a finished job; raises as `result`."""
+        if self.changed is not None:
+            return self.changed
+        raise self.error or TalkClipError("The job is not finished.", "Pump the client until it is.", "not_finished")
+
+    def finish(self, done: Done) -> None:
+        """All frames are here."""
+        track = self._joined(done)
+        assert self.header is not None
         timeline = done.timeline or self.request.timeline
-        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s)
-        self.fraction = 1.0
-        self.state = JobState.DONE
+        self.changed = EditReply(self._first_frame, self.header.n_frames, track, done.notes, timeline, done.elapsed_s)
+        self._done()
+
+    def _expect(self, header: TrackHeader) -> None:
+        if header.part is None or header.part.first_frame + header.part.n_frames > header.n_frames:
+            raise ProtocolError("The server did not say which frames it changed.")
+        self._first_frame = self._next_frame = header.part.first_frame
+        self._end_frame = self._first_frame + header.part.n_frames

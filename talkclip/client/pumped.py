@@ -6,19 +6,22 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 from talkclip import __version__
-from talkclip.client.job import Job, JobState, SpeakRequest
+from talkclip.client.failures import ConnectionFailed, error_of
+from talkclip.client.job import EditJob, Job, JobState, SpeakRequest
+from talkclip.client.keys import ClientKeys
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import FileState, Upload
+from talkclip.client.video_job import Drawing, VideoJob
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.protocol import (
     DEFAULT_ADDRESS,
     FROM_SERVER,
     NO_ID,
     Accepted,
-    Animate,
-    AudioSource,
     Bye,
     Cancel,
     Chunk,
@@ -35,20 +38,19 @@ from talkclip.protocol import (
     PutState,
     StatusReport,
     TrackHeader,
+    VideoChunk,
+    VideoHeader,
     Welcome,
     decode,
     encode,
 )
+from talkclip.timeline import PromptTimeline
+
+_AnyJob = TypeVar("_AnyJob", bound=Job)
 
 CREDIT_CHUNKS = 16
 _PUT = ".put"
 _HELLO_AGAIN_S = 0.25
-
-
-class ConnectionFailed(TalkClipError):  # noqa: N818 - reads as what happened
-    """No server answers, or it stopped answering."""
-
-    code = "no_server"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +81,29 @@ class PumpedClient:
         self,
         address: str = DEFAULT_ADDRESS,
         *,
+        keys: ClientKeys | str | Path | None = None,
         transport: Transport | None = None,
         timeouts: Timeouts = Timeouts(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """A client of the server at `address`; nothing is connected yet.
+
+        Args:
+            address: tcp://HOST:PORT.
+            keys: what a server with keys asks for: the file of `talkclip keys new`, or its content.
+            transport: in place of ZeroMQ.
+            timeouts: how long to wait.
+            clock: seconds.
+
+        Raises:
+            InputError: the file of keys cannot be used.
+        """
         self.address = address
+        if isinstance(keys, (str, Path)):
+            keys = ClientKeys.read(keys)
         self.welcome: Welcome | None = None
         self.error: TalkClipError | None = None
-        self._transport = transport or ZmqTransport(address)
+        self._transport = transport or ZmqTransport(address, keys)
         self._timeouts = timeouts
         self._clock = clock
         self._open = False
@@ -133,9 +150,22 @@ class PumpedClient:
             TalkClipError: the address cannot be used.
         """
         self.start()
-        job = Job(self._new_id(), request, Upload(request.audio, self._known_files))
-        self._jobs[job.id] = job
-        return job
+        return self._take(Job(self._new_id(), request, Upload(request.audio, self._known_files)))
+
+    def submit_edit(self, request: SpeakRequest, before: PromptTimeline) -> EditJob:
+        """Take a request of which only the frames are wanted that differ from those of the timeline `before`.
+
+        Everything else in the request is as it was for the frames that are there. Raises as `submit`.
+        """
+        if request.script:
+            raise InputError("An edit changes prompts, not words: it has no script.", "Give the timeline as played.")
+        self.start()
+        return self._take(EditJob(self._new_id(), request, Upload(request.audio, self._known_files), before))
+
+    def submit_video(self, request: SpeakRequest, drawing: Drawing, target: Path) -> VideoJob:
+        """Take a request for a video, to be written to `target` (.mp4). Raises as `submit`."""
+        self.start()
+        return self._take(VideoJob(self._new_id(), request, Upload(request.audio, self._known_files), drawing, target))
 
     def cancel(self, job: Job) -> None:
         """Stop a job. It is `CANCELLED` at once; whatever of it is still on its way is ignored."""
@@ -180,6 +210,10 @@ class PumpedClient:
         self._hello_at = self._clock()
         self._send(Hello(self._hello_id, client=f"talkclip {__version__}"))
 
+    def _take(self, job: _AnyJob) -> _AnyJob:
+        self._jobs[job.id] = job
+        return job
+
     def _new_id(self) -> str:
         self._count += 1
         return f"{self._prefix}-{self._count}"
@@ -214,7 +248,7 @@ class PumpedClient:
             self._end(job, error)
 
     def _handle(self, message: Message) -> None:
-        job = self._jobs.get(message.id.removesuffix(_PUT))
+        job = self._jobs.get(message.id.partition(_PUT)[0])
         match message:
             case Welcome():
                 self.welcome = message if message.id == self._hello_id else self.welcome
@@ -243,8 +277,10 @@ class PumpedClient:
     def _handle_job(self, message: Message, job: Job) -> None:
         match message:
             case PutState():
-                job.upload.take_state(message)
-                job.fraction = job.upload.fraction
+                for upload in job.uploads():
+                    if upload.sha256 == message.sha256:
+                        upload.take_state(message)
+                job.fraction = min(upload.fraction for upload in job.uploads())
             case Accepted(ahead=ahead) if job.state is JobState.WAITING:
                 job.stage, job.fraction = "wait", 0.0
                 job.text = f"Waiting for {ahead} other job{'s' * (ahead != 1)}" if ahead else "Starting"
@@ -253,14 +289,22 @@ class PumpedClient:
                 job.stage, job.fraction, job.text = message.stage, message.fraction, message.text
             case TrackHeader():
                 job.begin_track(message)
+            case VideoHeader() if isinstance(job, VideoJob):
+                job.begin_video(message)
             case Chunk():
                 job.add_chunk(message)
-                if job.chunks_to_credit >= CREDIT_CHUNKS // 2:
-                    self._send(Credit(job.id, job.chunks_to_credit))
-                    job.chunks_to_credit = 0
+                self._give_credit(job)
+            case VideoChunk() if isinstance(job, VideoJob):
+                job.add_bytes(message)
+                self._give_credit(job)
             case Done():
                 job.finish(message)
                 self._forget(job)
+
+    def _give_credit(self, job: Job) -> None:
+        if job.chunks_to_credit >= CREDIT_CHUNKS // 2:
+            self._send(Credit(job.id, job.chunks_to_credit))
+            job.chunks_to_credit = 0
 
     def _work(self) -> bool:
         """Push uploads on by one step each. -> True when more can be done at once."""
@@ -276,8 +320,16 @@ class PumpedClient:
         return more
 
     def _upload(self, job: Job) -> bool:
-        upload, welcome = job.upload, self.welcome
+        """One step of the first upload that is not complete; when all are, the order."""
+        welcome = self.welcome
         assert welcome is not None
+        upload = next((upload for upload in job.uploads() if not upload.complete), None)
+        if upload is None:
+            self._send(job.order(CREDIT_CHUNKS))
+            for sent in job.uploads():
+                sent.close()
+            job.state, job.stage, job.text = JobState.WAITING, "wait", "Waiting for the server"
+            return False
         if upload.size > welcome.limits.upload_bytes:
             megabytes, most = upload.size >> 20, welcome.limits.upload_bytes >> 20
             text = f"{upload.name}: {megabytes} MB; this server takes at most {most} MB."
@@ -288,10 +340,6 @@ class PumpedClient:
         if not upload.announced:
             self._send(Put(job.id + _PUT, upload.sha256, upload.size))
             upload.announce()
-        elif upload.complete:
-            self._send(_animate(job))
-            upload.close()
-            job.state, job.stage, job.text = JobState.WAITING, "wait", "Waiting for the server"
         elif chunk := upload.next_chunk(job.id + _PUT, welcome.limits.upload_chunk_bytes):
             self._send(chunk)
             upload.chunk_sent(chunk)
@@ -302,7 +350,7 @@ class PumpedClient:
         """Everything that arrived was handled: is the server still there?"""
         now, times = self._clock(), self._timeouts
         if self.welcome is None:
-            if now > self._connect_by:
+            if now > self._connect_by or self._transport.refused():
                 self._shut(self._nobody())
             elif now - self._hello_at > _HELLO_AGAIN_S and self._transport.broken():
                 self._outbox.clear()  # the server went away before it answered; it may be on its way up again
@@ -321,6 +369,10 @@ class PumpedClient:
             self._send(Ping(self._new_id()))
 
     def _nobody(self) -> ConnectionFailed:
+        if self._transport.refused():
+            text = f"The TalkCLIP server at {self.address} refuses this connection: the key is missing, wrong or not"
+            hint = "Ask who runs it for a key (`talkclip keys new`), and check its file."
+            return ConnectionFailed(f"{text} allowed there.", hint, "key_refused")
         return ConnectionFailed(f"No TalkCLIP server answers at {self.address}.", "Start one with `talkclip serve`.")
 
     def _end(self, job: Job, error: TalkClipError) -> None:
@@ -328,7 +380,7 @@ class PumpedClient:
         self._forget(job)
 
     def _forget(self, job: Job) -> None:
-        job.upload.close()
+        job.close()
         self._jobs.pop(job.id, None)
 
     def _shut(self, error: TalkClipError) -> None:
@@ -339,29 +391,3 @@ class PumpedClient:
         self._transport.close()
         for job in list(self._jobs.values()):
             self._end(job, error)
-
-
-def _animate(job: Job) -> Animate:
-    request, upload = job.request, job.upload
-    return Animate(
-        job.id,
-        AudioSource(upload.sha256, upload.name, request.start_s, request.end_s),
-        request.timeline,
-        request.fps,
-        request.space,
-        request.seed,
-        request.gains,
-        request.text,
-        request.phones,
-        request.script,
-        CREDIT_CHUNKS,
-    )
-
-
-def error_of(message: Failure) -> TalkClipError:
-    """The server's error as the exception the same mistake raises here."""
-    if message.code == Cancelled.code:
-        return Cancelled(message.message, message.hint)
-    if message.code == InputError.code:
-        return InputError(message.message, message.hint)
-    return TalkClipError(message.message, message.hint, message.code)

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from talkclip.client.keys import ClientKeys
 from talkclip.errors import TalkClipError
 from talkclip.protocol import MAX_FRAME_BYTES
 
 _LINGER_MS = 200
 _QUEUED_FRAMES = 64
+_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1_000
 
 
@@ -33,6 +35,9 @@ class Transport(Protocol):
     def broken(self) -> bool:
         """-> True once an established connection was lost; frames that arrived before can still be received."""
 
+    def refused(self) -> bool:
+        """-> True once a server said that we may not come in."""
+
     def close(self) -> None:
         """Drop the connection. `open` may be called again."""
 
@@ -40,12 +45,13 @@ class Transport(Protocol):
 class ZmqTransport:
     """A DEALER socket with its own context, so that closing it leaves nothing behind inside Blender."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, keys: ClientKeys | None = None) -> None:
         self.address = address
+        self._keys = keys
         self._context: zmq.Context[Any] | None = None
         self._socket: zmq.Socket[Any] | None = None
         self._monitor: zmq.Socket[Any] | None = None
-        self._broken = False
+        self._broken = self._refused = False
 
     def open(self) -> None:
         """Start connecting.
@@ -64,9 +70,13 @@ class ZmqTransport:
             (zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS),
         ):
             socket.setsockopt(option, value)
+        if self._keys is not None:
+            socket.setsockopt(zmq.CURVE_SERVERKEY, bytes.fromhex(self._keys.server))
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, bytes.fromhex(self._keys.public))
+            socket.setsockopt(zmq.CURVE_SECRETKEY, bytes.fromhex(self._keys.secret))
         self._socket = socket
-        self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._broken = False
+        self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | _REFUSALS)
+        self._broken = self._refused = False
         try:
             socket.connect(self.address)
         except zmq.ZMQError as error:
@@ -105,9 +115,19 @@ class ZmqTransport:
 
     def broken(self) -> bool:
         """-> True once an established connection was lost."""
-        while self._monitor is not None and not self._broken and self._monitor.poll(0):
-            self._broken = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_DISCONNECTED
+        self._look()
         return self._broken
+
+    def refused(self) -> bool:
+        """-> True once the server refused our key, or the lack of one."""
+        self._look()
+        return self._refused
+
+    def _look(self) -> None:
+        while self._monitor is not None and self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            self._broken |= event == zmq.EVENT_DISCONNECTED
+            self._refused |= bool(event & _REFUSALS)
 
     def close(self) -> None:
         """Flush what was sent (at most 0.2 s) and close."""

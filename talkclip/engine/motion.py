@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
-from talkclip.engine.layers.blinks import apply_blinks, plan_blinks
-from talkclip.engine.layers.head import head_motion, hold_gaze
+from talkclip.engine.layers.blinks import SNAP_S, apply_blinks, plan_blinks
+from talkclip.engine.layers.head import head_known_s, head_motion, hold_gaze
 from talkclip.engine.layers.lips import apply_lip_constraint
 from talkclip.engine.layers.noise import drift
-from talkclip.engine.models.mouth import MouthModel
+from talkclip.engine.models.mouth import REACH_S, MouthModel
 from talkclip.engine.request import LayerGains
 from talkclip.engine.speech.frontend import SpeechAnalysis
 from talkclip.errors import TalkClipError
@@ -28,6 +28,11 @@ STYLE_SPACE = "arkit52-pose"
 _SWELL, _SWELL_STEP_S = 0.07, 0.8
 # ... and rises with emphasis, this much at the loudest syllable.
 _EMPHASIS = 0.15
+# Syllables swell over about this long (standard deviation), measured by the loudest of the last seconds.
+_EMPHASIS_S, _LOUDEST_OVER_S = 0.12, 10.0
+_EMPHASIS_REACH_S = 4 * _EMPHASIS_S + 0.1
+# How far beyond a frame the sound must be known: the mouth's reach, emphasis, a blink that moves to a pause.
+_AHEAD_S = REACH_S + _EMPHASIS_REACH_S + SNAP_S
 # Rounded lips leave this share of the corners' pull (smile, stretch, dimple) at full rounding.
 _CORNERS_WHILE_ROUND = 0.35
 # Pressed or rolled lips leave this share of themselves while the mouth speaks.
@@ -72,6 +77,8 @@ class FirstPassMotion:
 
     style_space = STYLE_SPACE
     name = "first-pass (mouth model + sustained expression)"
+    # A frame's style moves this frame alone.
+    style_reach_s = 0.0
 
     def __init__(self, mouth: MouthModel) -> None:
         self._mouth = mouth
@@ -84,23 +91,45 @@ class FirstPassMotion:
         Raises:
             TalkClipError: the style code is of another space, or of another rate than `fps`.
         """
+        return self.animate_stretch(analysis, style, fps, seed, gains, 0, style.n_frames)
+
+    def known_s(self, heard_s: float, duration_s: float, gains: LayerGains) -> float:
+        """See `talkclip.engine.streaming.StretchMotion`."""
+        around_s = heard_s - _AHEAD_S
+        return min(around_s, head_known_s(heard_s, duration_s)) if gains.head > 0 else around_s
+
+    def animate_stretch(
+        self,
+        analysis: SpeechAnalysis,
+        style: StyleTrack,
+        fps: float,
+        seed: int,
+        gains: LayerGains,
+        first_frame: int,
+        end_frame: int,
+    ) -> CoefficientTrack:
+        """See `talkclip.engine.streaming.StretchMotion`."""
         if style.space != STYLE_SPACE or abs(style.fps - fps) > 1e-9:
             raise TalkClipError(
                 f"This model takes {STYLE_SPACE} codes at {fps:g} fps, not {style.space} at {style.fps:g}."
             )
-        mouth = self._mouth.predict(analysis, fps)
-        times_s = np.arange(style.n_frames) / fps
-        spoken, _ = mouth.sampled(times_s)
-        spoken *= gains.mouth
-        expression = gains.expression * _alive(style.codes, spoken, times_s, seed)
+        # Emphasis is measured by the seconds before, and smooth to both sides.
+        begin = max(first_frame - int(np.ceil((_LOUDEST_OVER_S + _EMPHASIS_REACH_S) * fps)), 0)
+        end = min(end_frame + int(np.ceil(_EMPHASIS_REACH_S * fps)), style.n_frames)
+        wanted = slice(first_frame - begin, end_frame - begin)
+        spoken = gains.mouth * self._mouth.predict(analysis, fps, begin, end).values
+        times_s = np.arange(begin, end) / fps
+        alive = _alive(spoken, times_s, fps, seed)[wanted]
+        spoken, times_s = spoken[wanted], times_s[wanted]
+        expression = gains.expression * alive[:, None] * style.codes[first_frame:end_frame]
         values = speak_with_expression(spoken, expression)
         if gains.mouth > 0:
-            values = apply_lip_constraint(values, analysis.phones, fps)
+            values = apply_lip_constraint(values, analysis.phones, fps, first_frame)
         head = head_motion(analysis.clip, analysis.phones, times_s, seed, gains.head)
         values = hold_gaze(values, head)
         blinks = plan_blinks(analysis.clip.duration_s, analysis.phones, seed)
-        values = apply_blinks(values, times_s, blinks, gains.blinks)
-        return CoefficientTrack("arkit52", ARKIT52, fps, np.clip(values, 0, 1), 0.0, head)
+        values = apply_blinks(values, times_s, blinks, gains.blinks, fps)
+        return CoefficientTrack("arkit52", ARKIT52, fps, np.clip(values, 0, 1), first_frame / fps, head)
 
 
 def speak_with_expression(spoken: np.ndarray, expression: np.ndarray) -> np.ndarray:
@@ -127,11 +156,12 @@ def speak_with_expression(spoken: np.ndarray, expression: np.ndarray) -> np.ndar
     return np.asarray(np.clip(together + negative, 0, 1), np.float32)
 
 
-def _alive(codes: np.ndarray, spoken: np.ndarray, times_s: np.ndarray, seed: int) -> np.ndarray:
-    """(T, 52) the expression with slow swell and emphasis; a face that holds still looks like a mask."""
+def _alive(spoken: np.ndarray, times_s: np.ndarray, fps: float, seed: int) -> np.ndarray:
+    """(T,) slow swell and emphasis of the expression; a face that holds still looks like a mask."""
     rng = np.random.default_rng([seed, 0x5E])
     swell = 1 + _SWELL * drift(rng, times_s, _SWELL_STEP_S)
-    rate = 1 / (times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
-    loud = gaussian_filter1d(spoken[:, _JAW].astype(np.float64), 0.12 * rate)
-    emphasis = 1 + _EMPHASIS * (loud / max(loud.max(), 0.15) - 0.5)
-    return np.asarray(codes * (swell * emphasis)[:, None])
+    loud = gaussian_filter1d(spoken[:, _JAW].astype(np.float64), _EMPHASIS_S * fps)
+    before = int(np.ceil(_LOUDEST_OVER_S * fps))
+    # The loudest so far, not the loudest to come: normalisation never looks ahead.
+    loudest = maximum_filter1d(loud, before + 1, origin=before // 2, mode="constant")
+    return np.asarray(swell * (1 + _EMPHASIS * (loud / np.maximum(loudest, 0.15) - 0.5)))

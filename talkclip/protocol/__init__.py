@@ -1,6 +1,7 @@
 """The wire protocol between clients (Blender, scripts) and the server: messages, codec, limits.
 
-    messages.py   what travels, as frozen dataclasses with their constraints
+    messages.py   what travels, as frozen dataclasses
+    parts.py      what these are made of, and the constraints
     values.py     how values of these types are checked and converted
     codec.py      message <-> bytes
 
@@ -11,22 +12,16 @@ from __future__ import annotations
 
 from talkclip.protocol.codec import NO_ID, decode, encode, version_error
 from talkclip.protocol.messages import (
-    DEFAULT_ADDRESS,
     FROM_CLIENT,
     FROM_SERVER,
-    MAX_CREDIT,
-    MAX_FRAME_BYTES,
-    PROTOCOL_VERSION,
-    SUPPORTED_VERSIONS,
     Accepted,
     Animate,
-    AudioSource,
     Bye,
     Cancel,
     Chunk,
     Credit,
     Done,
-    EngineInfo,
+    Edit,
     Failure,
     Hello,
     Message,
@@ -36,12 +31,26 @@ from talkclip.protocol.messages import (
     Put,
     PutChunk,
     PutState,
-    ServerLimits,
+    Render,
     Status,
     StatusReport,
     TrackHeader,
-    WeightInfo,
+    VideoChunk,
+    VideoHeader,
     Welcome,
+)
+from talkclip.protocol.parts import (
+    DEFAULT_ADDRESS,
+    MAX_CREDIT,
+    MAX_FRAME_BYTES,
+    PROTOCOL_VERSION,
+    SUPPORTED_VERSIONS,
+    AudioSource,
+    EngineInfo,
+    FrameSpan,
+    ServerLimits,
+    WeightInfo,
+    WorkerReport,
 )
 from talkclip.protocol.values import ProtocolError
 
@@ -62,8 +71,10 @@ __all__ = [
     "Chunk",
     "Credit",
     "Done",
+    "Edit",
     "EngineInfo",
     "Failure",
+    "FrameSpan",
     "Hello",
     "Message",
     "Ping",
@@ -73,12 +84,16 @@ __all__ = [
     "Put",
     "PutChunk",
     "PutState",
+    "Render",
     "ServerLimits",
     "Status",
     "StatusReport",
     "TrackHeader",
+    "VideoChunk",
+    "VideoHeader",
     "WeightInfo",
     "Welcome",
+    "WorkerReport",
     "decode",
     "encode",
     "version_error",

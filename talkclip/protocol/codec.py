@@ -8,15 +8,8 @@ from typing import Any
 
 import msgpack
 
-from talkclip.protocol.messages import (
-    ID_PATTERN,
-    MAX_FRAME_BYTES,
-    PROTOCOL_VERSION,
-    SUPPORTED_VERSIONS,
-    Failure,
-    Hello,
-    Message,
-)
+from talkclip.protocol.messages import Failure, Hello, Message
+from talkclip.protocol.parts import ID_PATTERN, MAX_FRAME_BYTES, PROTOCOL_VERSION, SUPPORTED_VERSIONS
 from talkclip.protocol.values import MAX_ITEMS, ProtocolError, read_dataclass, to_plain
 
 NO_ID = "-"

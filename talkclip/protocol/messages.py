@@ -9,28 +9,27 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, ClassVar
 
-import numpy as np
-
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
-from talkclip.protocol.values import Between, Dimensions, Longest, Matching
+from talkclip.protocol.parts import (
+    MAX_CREDIT,
+    SUPPORTED_VERSIONS,
+    Array2,
+    AudioSource,
+    EngineInfo,
+    FrameSpan,
+    Id,
+    Name,
+    ServerLimits,
+    Sha256,
+    ShortText,
+    Space,
+    UploadChunk,
+    WorkerReport,
+)
+from talkclip.protocol.values import Between, Longest
 from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
-
-PROTOCOL_VERSION = 1
-SUPPORTED_VERSIONS: tuple[int, ...] = (1,)
-MAX_FRAME_BYTES = 4_194_304
-MAX_CREDIT = 100
-DEFAULT_ADDRESS = "tcp://127.0.0.1:5599"
-
-ID_PATTERN = r"[\x21-\x7e]{1,64}"
-Id = Annotated[str, Matching(ID_PATTERN, "an id (1 to 64 printable ASCII characters without blanks)")]
-Sha256 = Annotated[str, Matching(r"[0-9a-f]{64}", "a sha256 in lower-case hexadecimal")]
-Space = Annotated[str, Longest(32)]
-Name = Annotated[str, Longest(255)]
-ShortText = Annotated[str, Longest(2_000)]
-Array2 = Annotated[np.ndarray, Dimensions(2)]
-UploadChunk = Annotated[bytes, Longest(1_048_576)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,82 +38,6 @@ class Message:
 
     op: ClassVar[str] = ""
     id: Id
-
-
-# --- parts of messages -------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class AudioSource:
-    """Which sound to speak: a file uploaded before, or a part of it.
-
-    Attributes:
-        sha256: of the uploaded file's bytes.
-        name: what the user calls it; only for messages, never opened as a path.
-        start_s, end_s: the part to use, in seconds of the file; end None = to its end. The clock of everything else
-            in the request and in the answer starts at `start_s`.
-    """
-
-    sha256: Sha256
-    name: Name = "audio"
-    start_s: Annotated[float, Between(0.0, 1e6)] = 0.0
-    end_s: Annotated[float, Between(0.0, 1e6)] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class WeightInfo:
-    """One file of weights and the hash it must have to be loaded."""
-
-    id: Name
-    sha256: Sha256
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineInfo:
-    """What the engine behind a server can do.
-
-    Attributes:
-        encoder: id of the text encoder.
-        motion: name of the motion model.
-        weights: files of weights the engine loads from, and the hashes it checks them against.
-        spaces: coefficient spaces an `animate` may ask for.
-        speech: the speech back end that is used when no transcript and no phones are given.
-        device: where it computes ("cpu", "cuda:0").
-    """
-
-    encoder: Name = ""
-    motion: Name = ""
-    weights: Annotated[tuple[WeightInfo, ...], Longest(256)] = ()
-    spaces: Annotated[tuple[Space, ...], Longest(32)] = ("arkit52",)
-    speech: Name = ""
-    device: Name = "cpu"
-
-
-@dataclasses.dataclass(frozen=True)
-class ServerLimits:
-    """What the server accepts; a client is told in `welcome` and need not run into them.
-
-    Attributes:
-        message_bytes: longest frame the server reads.
-        upload_bytes: longest file.
-        upload_chunk_bytes: most bytes in one `put_chunk`.
-        audio_s: longest sound a job may speak, seconds.
-        jobs_per_client: jobs of one client, running and waiting together.
-        waiting_jobs: jobs of all clients that may wait.
-        chunk_frames: most frames in one `chunk`.
-        stalled_job_s: how long a job waits for a client that takes no chunks.
-        idle_client_s: how long a client without jobs may be silent before it has to say hello again.
-    """
-
-    message_bytes: int = MAX_FRAME_BYTES
-    upload_bytes: int = 1_073_741_824
-    upload_chunk_bytes: int = 262_144
-    audio_s: float = 10_800.0
-    jobs_per_client: int = 8
-    waiting_jobs: int = 64
-    chunk_frames: int = 50
-    stalled_job_s: float = 600.0
-    idle_client_s: float = 900.0
 
 
 # --- client -> server ---------------------------------------------------------------------------------------------
@@ -176,6 +99,39 @@ class Animate(Message):
     phones: PhoneTrack | None = None
     script: tuple[ScriptPart, ...] = ()
     credit: Annotated[int, Between(1, MAX_CREDIT)] = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit(Animate):
+    """`animate` again with other prompts: only the frames in which they differ. Answered as `animate`.
+
+    Everything but `timeline` is as it was, and `script` is empty: an edit changes prompts, not words. It stands for
+    itself: the server need not remember the job that made the frames the client has.
+
+    Attributes:
+        before: the timeline of the frames the client has (`done.timeline` where there was a script).
+    """
+
+    op: ClassVar[str] = "edit"
+    before: PromptTimeline = dataclasses.field(kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Render(Animate):
+    """`animate`, drawn as a video with sound. `accepted`, `progress`..., `video`, `video_chunk`..., then `done`.
+
+    Attributes:
+        renderer: one of `welcome.engine.renderers`.
+        size: width and height in pixels, even.
+        portrait: the picture that speaks, uploaded before by `put`; only for the renderer "portrait".
+        caption: text under the picture.
+    """
+
+    op: ClassVar[str] = "render"
+    renderer: Name = "head"
+    size: Annotated[int, Between(64, 2048)] = 512
+    portrait: Sha256 | None = None
+    caption: Annotated[str, Longest(200)] = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,7 +214,12 @@ class Progress(Message):
 
 @dataclasses.dataclass(frozen=True)
 class TrackHeader(Message):
-    """What the following chunks hold: frame k stands at `start_s + k / fps` on the sound's clock."""
+    """What the following chunks hold: frame k stands at `start_s + k / fps` on the sound's clock.
+
+    Attributes:
+        n_frames: of the whole line.
+        part: the frames that follow, where it is not all of them (`edit`).
+    """
 
     op: ClassVar[str] = "track"
     space: Space
@@ -267,6 +228,7 @@ class TrackHeader(Message):
     start_s: float
     n_frames: Annotated[int, Between(1, 10_000_000)]
     has_head: bool
+    part: FrameSpan | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -282,6 +244,27 @@ class Chunk(Message):
     first_frame: Annotated[int, Between(0, 10_000_000)]
     values: Array2
     head: Array2 | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoHeader(Message):
+    """What the following chunks hold: one file of `n_bytes`, MP4 with H.264 and AAC."""
+
+    op: ClassVar[str] = "video"
+    width: int
+    height: int
+    fps: Annotated[float, Between(1e-3, 1e4)]
+    n_frames: Annotated[int, Between(1, 10_000_000)]
+    n_bytes: Annotated[int, Between(1, 2**40)]
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoChunk(Message):
+    """Bytes of the file from `offset` on, in order and without gaps."""
+
+    op: ClassVar[str] = "video_chunk"
+    offset: Annotated[int, Between(0, 2**40)]
+    data: UploadChunk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -345,12 +328,16 @@ class StatusReport(Message):
     jobs_failed: int
     store_files: int
     store_bytes: int
+    workers: Annotated[tuple[WorkerReport, ...], Longest(256)] = ()
 
 
 FROM_CLIENT: dict[str, type[Message]] = {
-    cls.op: cls for cls in (Hello, Put, PutChunk, Animate, Credit, Cancel, Ping, Status, Bye)
+    cls.op: cls for cls in (Hello, Put, PutChunk, Animate, Edit, Render, Credit, Cancel, Ping, Status, Bye)
 }
 FROM_SERVER: dict[str, type[Message]] = {
     cls.op: cls
-    for cls in (Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, Done, Failure, Pong, StatusReport)
-}
+    for cls in (
+        Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, VideoHeader, VideoChunk, Done, Failure, Pong,
+        StatusReport,
+    )
+}  # fmt: skip

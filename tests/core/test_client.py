@@ -38,7 +38,7 @@ class Wire:
     def __init__(self) -> None:
         self.arriving: collections.deque[bytes] = collections.deque()
         self.sent: list[p.Message] = []
-        self.is_open = self.is_broken = False
+        self.is_open = self.is_broken = self.is_refused = False
         self.room = 10**9
 
     def open(self) -> None:
@@ -59,6 +59,9 @@ class Wire:
 
     def broken(self) -> bool:
         return self.is_broken
+
+    def refused(self) -> bool:
+        return self.is_refused
 
     def close(self) -> None:
         self.is_open = False

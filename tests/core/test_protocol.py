@@ -61,6 +61,8 @@ gains = st.builds(LayerGains, *[st.floats(0, 2)] * 4)
 audio = st.builds(p.AudioSource, shas, texts, seconds, st.none() | seconds)
 infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")))
 
+workers = st.builds(p.WorkerReport, sizes, st.lists(texts, max_size=3).map(tuple), sizes, sizes)
+
 MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.Hello: st.builds(p.Hello, ids, st.lists(st.integers(0, 99), max_size=5).map(tuple), texts),
     p.Put: st.builds(p.Put, ids, shas, st.integers(1, 2**40)),
@@ -68,6 +70,15 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.Animate: st.builds(
         p.Animate, ids, audio, timelines, st.floats(1, 240), st.just("flame"), st.integers(0, 2**32 - 1), gains,
         st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT),
+    ),
+    p.Edit: st.builds(
+        lambda *fields, before: p.Edit(*fields, before=before),
+        ids, audio, timelines, st.floats(1, 240), st.just("arkit52"), st.integers(0, 2**32 - 1), gains,
+        before=timelines,
+    ),
+    p.Render: st.builds(
+        lambda *fields, **drawn: p.Render(*fields, **drawn), ids, audio, timelines, st.floats(1, 240),
+        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts,
     ),
     p.Credit: st.builds(p.Credit, ids, st.integers(1, p.MAX_CREDIT)),
     p.Cancel: st.builds(p.Cancel, ids),
@@ -80,16 +91,22 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.Progress: st.builds(p.Progress, ids, texts, st.floats(0, 1), texts),
     p.TrackHeader: st.builds(
         p.TrackHeader, ids, st.just("arkit52"), st.just(("a", "b")), st.floats(1, 240), seconds, st.integers(1, 10**7),
-        st.booleans(),
+        st.booleans(), st.none() | st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7)),
     ),
     p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6)),
+    p.VideoHeader: st.builds(
+        p.VideoHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.integers(1, 2**40)
+    ),
+    p.VideoChunk: st.builds(p.VideoChunk, ids, sizes, st.binary(max_size=200)),
     p.Done: st.builds(
         p.Done, ids, sizes, seconds, texts, st.lists(texts, max_size=3).map(tuple), st.none() | phone_tracks,
         st.none() | timelines,
     ),
     p.Failure: st.builds(p.Failure, ids, texts, texts, texts, st.none() | texts),
     p.Pong: st.builds(p.Pong, ids),
-    p.StatusReport: st.builds(p.StatusReport, ids, texts, seconds, *[sizes] * 7),
+    p.StatusReport: st.builds(
+        p.StatusReport, ids, texts, seconds, *[sizes] * 7, st.lists(workers, max_size=3).map(tuple)
+    ),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from talkclip.errors import InputError
 from talkclip_server import running_server
-from talkclip_server.address import loopback_address
+from talkclip_server.address import bind_address
 from tests.support.small_engine import SmallEngine
 
 
@@ -24,7 +24,7 @@ from tests.support.small_engine import SmallEngine
     ],
 )
 def test_this_machine(given: str, bound: str) -> None:
-    assert loopback_address(given) == bound
+    assert bind_address(given, with_keys=False) == bound
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_this_machine(given: str, bound: str) -> None:
 )  # fmt: skip
 def test_other_machines_need_keys(address: str) -> None:
     with pytest.raises(InputError, match="keys") as caught:
-        loopback_address(address)
+        bind_address(address, with_keys=False)
     assert "--keys" in caught.value.hint
 
 
@@ -42,7 +42,7 @@ def test_other_machines_need_keys(address: str) -> None:
                                      "ipc:///etc/x", "tcp://127.0.0.1:5599;tcp://*:1"])  # fmt: skip
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:PORT"):
-        loopback_address(address)
+        bind_address(address, with_keys=False)
 
 
 def test_a_port_in_use_is_named() -> None:

@@ -70,6 +70,16 @@ class RawPeer:
         assert isinstance(state, p.PutState) and state.complete
         return sha256
 
+    def upload_in_chunks(self, sound: bytes, chunk_bytes: int = 262_144) -> str:
+        """`upload` of a sound too large for one message."""
+        sha256 = hashlib.sha256(sound).hexdigest()
+        self.say(p.Put("put", sha256, len(sound)))
+        self.hear()
+        for first in range(0, len(sound), chunk_bytes):
+            self.say(p.PutChunk("put", sha256, first, sound[first : first + chunk_bytes]))
+            self.hear()
+        return sha256
+
 
 def order(job_id: str, sha256: str, prompt: str = "a happy woman", **fields: Any) -> p.Animate:
     """An `animate` of a sound that was uploaded."""

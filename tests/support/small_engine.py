@@ -6,6 +6,7 @@ What it computes is a function of the uploaded bytes and the order alone, so tha
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ def expected_values(sound: bytes, prompt: str, seed: int, n_frames: int) -> np.n
 
 
 class SmallEngine:
-    """Answers orders whose first prompt may be a command: `raise`, `hold`, `no end`, `nan`.
+    """Answers orders whose first prompt may be a command: `raise`, `hold`, `no end`, `nan`, `crash`, `crash once FILE`.
 
     Attributes:
         n_frames: length of every answer.
@@ -59,6 +60,13 @@ class SmallEngine:
         progress("speech", 0.5, "Listening")
         if prompt == "raise":
             raise self._fault()
+        if prompt == "crash":
+            os._exit(9)
+        if prompt.startswith("crash once "):
+            mark = Path(prompt.removeprefix("crash once "))
+            if not mark.exists():
+                mark.touch()
+                os._exit(9)
         values = expected_values(sound, prompt, order.seed, self.n_frames)
         if prompt == "nan":
             values = np.full_like(values, np.nan)

@@ -24,9 +24,14 @@ TINY: dict[str, configs.ModelConfig] = {
 
 
 def tiny_model(kind: str = "default", **changes: object) -> TalkClipModel:
-    """A model of TINY, in inference mode, the same every time; no layer is near zero."""
+    """A model of TINY, see `model_at_work`."""
+    return model_at_work(dataclasses.replace(TINY[kind], **changes))
+
+
+def model_at_work(config: configs.ModelConfig) -> TalkClipModel:
+    """A model in inference mode, the same every time; no layer is near zero."""
     torch.manual_seed(7)
-    model = TalkClipModel(dataclasses.replace(TINY[kind], **changes)).eval()
+    model = TalkClipModel(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:

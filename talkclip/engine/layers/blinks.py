@@ -8,6 +8,7 @@ conversation"; VanderWerf et al. 2003, "Eyelid movements: behavioral studies of 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -49,7 +50,9 @@ def plan_blinks(duration_s: float, phones: PhoneTrack, seed: int) -> tuple[Blink
     return tuple(blinks)
 
 
-def apply_blinks(values: np.ndarray, times_s: np.ndarray, blinks: tuple[Blink, ...], gain: float = 1.0) -> np.ndarray:
+def apply_blinks(
+    values: np.ndarray, times_s: np.ndarray, blinks: tuple[Blink, ...], gain: float = 1.0, fps: float | None = None
+) -> np.ndarray:
     """Close the lids over whatever the expression does with them.
 
     Args:
@@ -57,14 +60,19 @@ def apply_blinks(values: np.ndarray, times_s: np.ndarray, blinks: tuple[Blink, .
         times_s: (T,) seconds.
         blinks: from `plan_blinks`.
         gain: 0 (off) .. 1 (fully) .. 2, the lids never close beyond 1.
+        fps: frames per second; default: from the first two times.
 
     Returns:
         (T, 52) new array. Lids that the expression widens or squints let go during the blink, since both
         shapes together would push the lid through the eyeball or leave a slit.
     """
     shut = np.zeros(len(times_s), np.float32)
-    half_frame_s = 0.5 * float(times_s[1] - times_s[0]) if len(times_s) > 1 else 0.0
+    if fps is None:
+        fps = 1 / float(times_s[1] - times_s[0]) if len(times_s) > 1 else math.inf
+    half_frame_s = 0.5 / fps
     for blink in blinks:
+        if not times_s[0] - 1 < blink.shut_s < times_s[-1] + 1:
+            continue  # of a longer line
         shut = np.maximum(shut, blink.strength * _lid_curve(times_s - blink.shut_s, half_frame_s))
     shut = np.clip(shut * gain, 0.0, 1.0)[:, None].astype(np.float32)
     out = values.copy()

@@ -7,6 +7,9 @@ head pose; sizes here are ours, chosen by eye.
 
 from __future__ import annotations
 
+import math
+import weakref
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -19,6 +22,12 @@ from talkclip.phones import VOWELS, PhoneTrack
 WANDER_DEG = (0.9, 1.6, 0.9)
 WANDER_STEP_S = (0.9, 1.4, 1.7)
 NOD_DEG, NODS_PER_S = 2.4, 0.9
+# Nods are chosen block by block, so that a long line's beginning can move before its end is heard.
+NOD_BLOCK_S = 10.0
+# Deviation of a nod in time, where it has faded to nothing, and how long one block's mean takes to become the next's.
+_NOD_S, _NOD_REACH_S, _HANDOVER_S = 0.13, 0.7, 2.0
+# No more nods than this lie in a block and the one before it (the last block may be twice as long).
+_MOST_NEAR = int(3 * NODS_PER_S * NOD_BLOCK_S)
 # Metres of shift for a degree of turn: the head pivots on the neck, not on its own centre.
 _SHIFT_M_PER_DEG = 0.0004
 # Radians of an eye at full eyeLook weight; see `talkclip.track_io`.
@@ -76,14 +85,24 @@ def _add_signed(values: np.ndarray, positive: str, negative: str, amount: np.nda
     values[:, plus], values[:, minus] = np.clip(signed, 0, 1), np.clip(-signed, 0, 1)
 
 
+# A line is drawn stretch by stretch; its loudness is found once, and forgotten with the clip.
+_LOUDNESS: weakref.WeakKeyDictionary[AudioClip, tuple[np.ndarray, np.ndarray]] = weakref.WeakKeyDictionary()
+
+
 def _loudness(clip: AudioClip) -> tuple[np.ndarray, np.ndarray]:
     """(times_s, level 0..1) every 10 ms: 0 at 40 dB below the clip's loud parts."""
+    if clip in _LOUDNESS:
+        return _LOUDNESS[clip]
     hop = clip.sample_rate // 100
     n_hops = max(1, len(clip.samples) // hop)
     blocks = clip.samples[: n_hops * hop].reshape(n_hops, -1) if len(clip.samples) >= hop else clip.samples[None]
-    level_db = 10 * np.log10(np.mean(blocks.astype(np.float64) ** 2, axis=1) + 1e-10)
+    # Sums without a second copy of the sound, which may be hours long.
+    power = np.einsum("ij,ij->i", blocks, blocks, dtype=np.float64) / blocks.shape[1]
+    level_db = 10 * np.log10(power + 1e-10)
     top_db = max(float(np.percentile(level_db, 95)), -60.0)
-    return (np.arange(n_hops) + 0.5) / 100, np.clip(1 + (level_db - top_db) / 40, 0, 1)
+    found = (np.arange(n_hops) + 0.5) / 100, np.clip(1 + (level_db - top_db) / 40, 0, 1)
+    _LOUDNESS[clip] = found
+    return found
 
 
 def _activity(clip: AudioClip, times_s: np.ndarray) -> np.ndarray:
@@ -93,7 +112,7 @@ def _activity(clip: AudioClip, times_s: np.ndarray) -> np.ndarray:
 
 
 def _nods(clip: AudioClip, phones: PhoneTrack, times_s: np.ndarray, seed: int) -> np.ndarray:
-    """Sum of short downward dips at the loudest, longest vowels: about one a second of the line."""
+    """Sum of short downward dips at the loudest, longest vowels of each `NOD_BLOCK_S`: about one a second."""
     rng = np.random.default_rng([seed, 0x40D])
     at_s, level = _loudness(clip)
     vowels = [(p.start_s, p.end_s) for p in phones.phones if p.symbol in VOWELS]
@@ -104,9 +123,35 @@ def _nods(clip: AudioClip, phones: PhoneTrack, times_s: np.ndarray, seed: int) -
     sizes = rng.uniform(0.6, 1.3, len(centres))
     nods = np.zeros(len(times_s))
     taken: list[float] = []
-    for k in np.argsort(-weight, kind="stable")[: max(1, int(NODS_PER_S * phones.duration_s))]:
-        if all(abs(centres[k] - other) > 0.5 for other in taken):
-            taken.append(float(centres[k]))
-            nods += sizes[k] * np.exp(-0.5 * ((times_s - centres[k]) / 0.13) ** 2)
-    # Without its mean, so that a talkative line does not lower the head for good.
-    return np.asarray(nods - nods.mean() * 0.7)
+    before = 0.0
+    for start_s, end_s in _nod_blocks(phones.duration_s):
+        if start_s > times_s[-1] + _NOD_REACH_S:
+            break
+        inside = np.flatnonzero((centres >= start_s) & (centres < end_s))
+        most = max(1, int(NODS_PER_S * (end_s - start_s)))
+        mean = 0.0
+        for k in inside[np.argsort(-weight[inside], kind="stable")[:most]]:
+            if all(abs(centres[k] - other) > 0.5 for other in taken[-_MOST_NEAR:]):
+                taken.append(float(centres[k]))
+                mean += sizes[k] * _NOD_S * np.sqrt(2 * np.pi) / (end_s - start_s)
+                near = np.abs(times_s - centres[k]) < _NOD_REACH_S
+                nods[near] += sizes[k] * np.exp(-0.5 * ((times_s[near] - centres[k]) / _NOD_S) ** 2)
+        # Without the block's mean, so that a talkative line does not lower the head for good; blocks hand over softly.
+        into = np.clip((times_s - start_s) / _HANDOVER_S, 0, 1) if start_s else (times_s >= 0).astype(float)
+        nods -= 0.7 * (mean - before) * into * into * (3 - 2 * into)
+        before = mean
+    return nods
+
+
+def _nod_blocks(duration_s: float) -> list[tuple[float, float]]:
+    """(start_s, end_s) of each; the last one takes what is left over."""
+    starts = [NOD_BLOCK_S * k for k in range(max(1, int(duration_s / NOD_BLOCK_S)))]
+    return [*zip(starts, [*starts[1:], duration_s], strict=True)]
+
+
+def head_known_s(known_s: float, duration_s: float) -> float:
+    """Up to where `head_motion` is final when the phones are known before `known_s` only."""
+    if known_s >= duration_s:
+        return math.inf
+    ends = [end_s for _, end_s in _nod_blocks(duration_s)[:-1] if end_s <= known_s]
+    return max(ends[-1] - _NOD_REACH_S, 0.0) if ends else 0.0

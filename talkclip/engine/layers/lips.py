@@ -59,18 +59,19 @@ _BITTEN = _Hold(
 )  # fmt: skip
 
 
-def apply_lip_constraint(values: np.ndarray, phones: PhoneTrack, fps: float) -> np.ndarray:
+def apply_lip_constraint(values: np.ndarray, phones: PhoneTrack, fps: float, first_frame: int = 0) -> np.ndarray:
     """Close lips at P B M and bite at F V.
 
     Args:
-        values: (T, 52) arkit52, 0..1; frame k stands at k / fps.
+        values: (T, 52) arkit52, 0..1; row k is frame first_frame + k, which stands at (first_frame + k) / fps.
         phones: phones of the line.
         fps: frames per second.
+        first_frame: of a stretch of a longer line.
 
     Returns:
         (T, 52) float32 in 0..1. Equal to `values` away from these phones.
     """
-    times_s = np.arange(len(values)) / fps
+    times_s = (first_frame + np.arange(len(values))) / fps
     bitten = _share(phones.spans(LABIODENTALS), times_s, fps)
     closed = _share(phones.spans(BILABIALS), times_s, fps)
     # Where both would act (m before f), the closure wins.
@@ -86,8 +87,8 @@ def _share(spans: list[tuple[float, float]], times_s: np.ndarray, fps: float) ->
         # Half a frame on each side, so that the closed part holds a frame even between two frames.
         half_s = max(end_s - start_s, SHORTEST_S, 1.0 / fps + 1e-6) / 2
         centre_s = (start_s + end_s) / 2
-        first = max(int((centre_s - half_s - ONSET_S) * fps), 0)
-        last = min(int((centre_s + half_s + RELEASE_S) * fps) + 2, len(times_s))
+        first = max(int((centre_s - half_s - ONSET_S - times_s[0]) * fps), 0)
+        last = min(max(int((centre_s + half_s + RELEASE_S - times_s[0]) * fps) + 2, 0), len(times_s))
         past = times_s[first:last] - centre_s
         outside = np.where(past < 0, (-past - half_s) / ONSET_S, (past - half_s) / RELEASE_S)
         x = np.clip(1 - outside, 0, 1)

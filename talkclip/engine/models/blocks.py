@@ -48,9 +48,11 @@ def decode_clip(
         Cancelled: `cancel` said so.
     """
     n_frames = len(inputs)
-    styles = np.broadcast_to(styles, (n_frames, styles.shape[-1]))
     if n_frames == 0:
         raise InputError("There is no frame to animate.", "Give a recording that is not empty.")
+    if styles.ndim == 2 and len(styles) != n_frames:
+        raise InputError(f"{n_frames} frames came with {len(styles)} styles.", "Give one per frame, or one for all.")
+    styles = np.broadcast_to(styles, (n_frames, styles.shape[-1]))
     out: np.ndarray | None = None
     for first in range(0, n_frames, block_frames):
         stop_if(cancel)

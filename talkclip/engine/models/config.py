@@ -23,10 +23,12 @@ LOWER_CHANNELS: dict[str, tuple[int, ...]] = {
 }
 N_CHANNELS: dict[str, int] = {"bfm64": 64, "arkit52": len(ARKIT52)}
 # Width of one model frame per kind of audio input: phone ids, our speech features (two 50-fps frames of soft phones,
-# posteriors and log-mel), wav2vec 2.0's last hidden state as DreamTalk takes it.
+# posteriors and log-mel), wav2vec 2.0's last hidden state as DreamTalk takes it (two 50-fps frames of 1024).
 N_MELS = 40
 SPEECH_WIDTH = 2 * (2 * len(PHONES41) + N_MELS)
-AUDIO_WIDTHS: dict[str, int] = {"phones": 1, "speech": SPEECH_WIDTH, "hidden": 1024}
+AUDIO_WIDTHS: dict[str, int] = {"phones": 1, "speech": SPEECH_WIDTH, "hidden": 2 * 1024}
+# Where weight files, safetensors and ONNX alike, keep their configuration (JSON).
+CONFIG_KEY = "talkclip_config"
 FEED_FORWARDS = ("dynamic", "plain")
 TEXT_READINGS = ("projected", "paper")
 MIX_TERMS = ("adapted", "text")
@@ -43,7 +45,7 @@ class ModelConfig:
         heads: attention heads; divides `width` and `style_inner_width`.
         expansion: the feed-forward's inner width over its outer one.
         dropout: in all attention and feed-forward blocks.
-        half_window: frames on each side that the decoder hears (5: window 11).
+        half_window: frames on each side that the decoder hears (5: window 11); at 50 fps for "hidden".
         audio_input: "phones" (ids), "speech" (244 features) or "hidden" (wav2vec 2.0).
         audio_layers: transformer layers of the audio encoder, or residual convolutions if `audio_per_frame`.
         style_width: length of a style code.
@@ -142,8 +144,15 @@ class ModelConfig:
 
     @property
     def context(self) -> int:
-        """Frames on each side that an output frame depends on: the window, and the convolutions before it."""
-        return self.half_window + (self.audio_layers if self.audio_per_frame else 0)
+        """Model frames on each side that an output frame depends on: the window, and the convolutions before it."""
+        if self.audio_per_frame:
+            return self.half_window + self.audio_layers
+        return math.ceil(self.half_window / self.audio_rate)
+
+    @property
+    def audio_rate(self) -> int:
+        """Window frames per model frame: DreamTalk's windows are cut from features at 50 fps."""
+        return 2 if self.audio_input == "hidden" and not self.audio_per_frame else 1
 
     def _number_problems(self) -> list[str]:
         may_be_zero = {"half_window", "anchor", "condition_scalars"}

@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+from scipy.ndimage import gaussian_filter1d
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
-from talkclip.engine.speech.features import AcousticFeatures
+from talkclip.engine.models.inputs import window_features
 from talkclip.engine.speech.frontend import SpeechAnalysis
 from talkclip.engine.weights.registry import find_weight
-from talkclip.phones import PHONES41, SIL, PhoneTrack
 from talkclip.timebase import frame_count, frame_times
 
 # Frames on each side that the map sees (20 ms each).
@@ -28,6 +27,9 @@ _AMPLITUDE = 1.12
 # The jaw is heavier than the lips: its motion is smoother (standard deviations in time). Closures are put back
 # crisply by the lip constraint.
 _JAW_SMOOTH_S, _LIPS_SMOOTH_S = 0.030, 0.015
+# How far around a frame its values depend on the sound: the map's window, the softened phones (0.04 s each), smoothing
+# (four deviations), sampling between two frames, and a frame to spare.
+REACH_S = 0.28
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,28 +55,36 @@ class MouthModel:
             channels = tuple(str(name) for name in data["channels"])
             return cls(channels, {kind: data[f"weight_{kind}"] for kind in KINDS})
 
-    def predict(self, analysis: SpeechAnalysis, fps: float) -> CoefficientTrack:
+    def predict(
+        self, analysis: SpeechAnalysis, fps: float, first_frame: int = 0, end_frame: int | None = None
+    ) -> CoefficientTrack:
         """How a neutral face says it.
 
         Args:
             analysis: phones and features of the line.
             fps: frame rate of the result.
+            first_frame, end_frame: the frames wanted; end None = to the end of the clip. Their values do not depend
+                on what lies further away than `REACH_S`, which need not be known.
 
         Returns:
-            arkit52 track from 0 s over the whole clip; only jaw, mouth and tongue move; at rest in silence.
+            arkit52 track over these frames; only jaw, mouth and tongue move; at rest in silence.
         """
         kind = KINDS[analysis.backend not in _RECOGNISED_BACKENDS]
         weight = self.weights[kind]
-        inputs = window_features(analysis.features, analysis.phones, CONTEXT)
+        if end_frame is None:
+            end_frame = frame_count(analysis.clip.duration_s, fps)
+        times_s = frame_times(end_frame - first_frame, fps, first_frame / fps)
+        rate = analysis.features.fps
+        begin = max(int((times_s[0] - REACH_S) * rate), 0)
+        stretch = slice(begin, int(np.ceil((times_s[-1] + REACH_S) * rate)) + 1)
+        inputs = window_features(analysis.features.stretch(stretch), analysis.phones, CONTEXT, begin)
         curves = (inputs @ weight[:-1] + weight[-1]) * _AMPLITUDE
-        curves = np.clip(_smoothed(curves, self.channels, analysis.features.fps), 0, 1)
-        duration_s = analysis.clip.duration_s
-        times_s = frame_times(frame_count(duration_s, fps), fps)
-        clock_s = np.arange(len(curves)) / analysis.features.fps
+        curves = np.clip(_smoothed(curves, self.channels, rate), 0, 1)
+        clock_s = (begin + np.arange(len(curves))) / rate
         values = np.zeros((len(times_s), len(ARKIT52)), np.float32)
         for name, curve in zip(self.channels, curves.T, strict=True):
             values[:, _columns(name)] = np.interp(times_s, clock_s, curve)[:, None]
-        return CoefficientTrack("arkit52", ARKIT52, fps, values)
+        return CoefficientTrack("arkit52", ARKIT52, fps, values, float(times_s[0]))
 
 
 def _smoothed(curves: np.ndarray, channels: tuple[str, ...], fps: float) -> np.ndarray:
@@ -83,37 +93,6 @@ def _smoothed(curves: np.ndarray, channels: tuple[str, ...], fps: float) -> np.n
         deviation_s = _JAW_SMOOTH_S if name.startswith("jaw") else _LIPS_SMOOTH_S
         out[:, column] = gaussian_filter1d(curves[:, column], deviation_s * fps, mode="nearest")
     return out
-
-
-def window_features(features: AcousticFeatures, phones: PhoneTrack, context: int) -> np.ndarray:
-    """Inputs of the map.
-
-    Args:
-        features: acoustic features, (F, ...) each.
-        phones: phones of the same sound.
-        context: frames on each side; the ends repeat.
-
-    Returns:
-        float32 (F, (2 * context + 1) * (40 + 41 + 41)).
-    """
-    frames = np.concatenate(
-        [features.mel, features.posteriors, _soft_phones(phones, len(features.mel), features.fps)], 1
-    )
-    padded = np.pad(frames, ((context, context), (0, 0)), mode="edge")
-    return np.concatenate([padded[k : k + len(frames)] for k in range(2 * context + 1)], axis=1)
-
-
-def _soft_phones(track: PhoneTrack, n_frames: int, fps: float) -> np.ndarray:
-    """(F, 41): which phone stands at each frame, softened over neighbours."""
-    table = np.zeros((n_frames, len(PHONES41)), np.float32)
-    table[:, PHONES41.index(SIL)] = 1.0
-    for phone in track.phones:
-        first, last = (int(np.ceil(t * fps - 1e-9)) for t in (phone.start_s, phone.end_s))
-        table[first:last] = 0.0
-        table[first:last, PHONES41.index(phone.symbol)] = 1.0
-    for _ in range(2):
-        table = uniform_filter1d(table, 3, axis=0, mode="nearest")
-    return table
 
 
 def _columns(name: str) -> list[int]:

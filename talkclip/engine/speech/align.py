@@ -61,7 +61,8 @@ class Aligner:
     """Holds the acoustic model and the dictionary; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: `cancel`, asked between pieces, may let a shorter recording be aligned meanwhile.
+        self._lock = threading.RLock()
         self._sphinx: Sphinx | None = None
         self._lexicon: Lexicon | None = None
 

@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter1d
 
 from talkclip.audio import AudioClip
 from talkclip.engine.speech import hama
+from talkclip.phones import PHONES41
 from talkclip.progress import CancelCheck, ProgressCallback, report
 
 FPS = 1.0 / hama.FRAME_S
@@ -21,6 +22,10 @@ _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _FALL_DB_PER_S, _LEAST_REFERENCE_DB, _RANGE_DB = 2.0, -35.0, 50.0
 # Power below which a band is empty: digital silence comes out as 0.
 _NOTHING = 1e-13
+# Two passes over three frames: so far a frame sees its neighbours.
+_SMOOTHING_REACH = 2
+# Memory of an hour's spectra is bounded.
+_BLOCK_FRAMES = 4096
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,6 +45,10 @@ class AcousticFeatures:
     posteriors: np.ndarray
     loudness: np.ndarray
 
+    def stretch(self, frames: slice) -> AcousticFeatures:
+        """Some of the frames."""
+        return AcousticFeatures(self.fps, self.mel[frames], self.posteriors[frames], self.loudness[frames])
+
 
 def extract_features(
     clip: AudioClip,
@@ -58,40 +67,78 @@ def extract_features(
     Raises:
         Cancelled: `cancel` said so.
     """
-    if log_probs is None:
-        log_probs, _ = hama.posteriors(clip, cancel)
-    report(progress, "features", 0.8, f"listening to {clip.name}")
-    heard = np.sqrt(hama.class_posteriors(log_probs))
-    for _ in range(2):
-        heard = uniform_filter1d(heard, 3, axis=0, mode="nearest")
-    power = _mel_power(clip, len(heard))
-    level_db = 10 * np.log10(power.sum(axis=1) + _NOTHING)
-    reference_db = _reference(level_db)
-    mel_db = 10 * np.log10(power + _NOTHING) - reference_db[:, None] + 10 * np.log10(N_MELS)
-    mel = np.clip(1 + mel_db / _RANGE_DB, 0, 1.4)
-    loudness = np.clip(1 + (level_db - reference_db) / _RANGE_DB, 0, 1)
-    report(progress, "features", 1.0, f"listened to {clip.name}")
-    return AcousticFeatures(FPS, mel.astype(np.float32), heard.astype(np.float32), loudness.astype(np.float32))
+    stream = FeatureStream(clip)
+    for rows in hama.posterior_windows(clip, cancel) if log_probs is None else (log_probs,):
+        stream.add(rows)
+        report(progress, "features", stream.n_heard / stream.n_frames, f"listening to {clip.name}")
+    return stream.so_far()
 
 
-def _reference(level_db: np.ndarray) -> np.ndarray:
-    """Running reference level: follows the loudest, falls `_FALL_DB_PER_S`, in closed form (a running maximum)."""
-    fall = _FALL_DB_PER_S / FPS * np.arange(len(level_db))
-    return np.asarray(np.maximum(np.maximum.accumulate(level_db + fall) - fall, _LEAST_REFERENCE_DB))
+class FeatureStream:
+    """Features of a clip, computed as the recogniser's rows come in; in whatever pieces these come, they are the same.
+
+    Attributes:
+        n_frames: of the whole clip.
+        n_heard: rows that came in.
+        n_known: frames whose features are final; the last two of a piece wait for the smoothing of their neighbours.
+    """
+
+    def __init__(self, clip: AudioClip) -> None:
+        self.n_frames = hama.n_frames(clip)
+        self.n_heard = self.n_known = 0
+        self._clip = clip
+        self._roots = np.empty((self.n_frames, len(PHONES41)), np.float32)
+        self._heard = np.empty_like(self._roots)
+        self._mel = np.empty((self.n_frames, N_MELS), np.float32)
+        self._loudness = np.empty(self.n_frames, np.float32)
+        self._loudest_db = -np.inf
+
+    def add(self, log_probs: np.ndarray) -> None:
+        """The recogniser's next rows, (n, 191)."""
+        for first in range(0, len(log_probs), _BLOCK_FRAMES):
+            self._add_block(log_probs[first : first + _BLOCK_FRAMES])
+
+    def so_far(self) -> AcousticFeatures:
+        """What is known: views of `n_known` frames."""
+        known = slice(0, self.n_known)
+        return AcousticFeatures(FPS, self._mel[known], self._heard[known], self._loudness[known])
+
+    def _add_block(self, log_probs: np.ndarray) -> None:
+        first, last = self.n_heard, self.n_heard + len(log_probs)
+        self._roots[first:last] = np.sqrt(hama.class_posteriors(log_probs))
+        known = last if last == self.n_frames else max(last - _SMOOTHING_REACH, self.n_known)
+        begin = max(self.n_known - 2 * _SMOOTHING_REACH, 0)
+        heard = self._roots[begin:last]
+        for _ in range(_SMOOTHING_REACH):
+            heard = uniform_filter1d(heard, 3, axis=0, mode="nearest")
+        self._heard[self.n_known : known] = heard[self.n_known - begin : known - begin]
+        power = _mel_power(self._clip, first, last)
+        level_db = 10 * np.log10(power.sum(axis=1) + _NOTHING)
+        reference_db = self._reference(level_db, first)
+        mel_db = 10 * np.log10(power + _NOTHING) - reference_db[:, None] + 10 * np.log10(N_MELS)
+        self._mel[first:last] = np.clip(1 + mel_db / _RANGE_DB, 0, 1.4)
+        self._loudness[first:last] = np.clip(1 + (level_db - reference_db) / _RANGE_DB, 0, 1)
+        self.n_heard, self.n_known = last, known
+
+    def _reference(self, level_db: np.ndarray, first: int) -> np.ndarray:
+        """Running reference level: follows the loudest, falls `_FALL_DB_PER_S`, in closed form (a running maximum)."""
+        fall = _FALL_DB_PER_S / FPS * np.arange(first, first + len(level_db))
+        loudest = np.maximum.accumulate(np.maximum(level_db + fall, self._loudest_db))
+        self._loudest_db = float(loudest[-1])
+        return np.asarray(np.maximum(loudest - fall, _LEAST_REFERENCE_DB))
 
 
-def _mel_power(clip: AudioClip, n_frames: int) -> np.ndarray:
-    """(n_frames, 40) mean power per band of Hann windows centred on the frames; computed in blocks."""
+def _mel_power(clip: AudioClip, first: int, last: int) -> np.ndarray:
+    """(last - first, 40) mean power per band of Hann windows centred on the frames; beyond the clip is silence."""
     rate = clip.sample_rate
     length, hop = round(_WINDOW_S * rate), round(hama.FRAME_S * rate)
     bank, window = _mel_bank(length, rate), np.hanning(length).astype(np.float32)
-    sound = np.pad(clip.samples, (length // 2, length + n_frames * hop - clip.samples.size))
-    frames = np.lib.stride_tricks.sliding_window_view(sound, length)[::hop][:n_frames]
-    power = np.empty((n_frames, N_MELS), np.float64)
-    for first in range(0, n_frames, 4096):
-        spectrum = np.abs(np.fft.rfft(frames[first : first + 4096] * window, axis=1)) ** 2
-        power[first : first + 4096] = spectrum @ bank.T
-    return power / (window.sum() ** 2)
+    begin, end = first * hop - length // 2, (last - 1) * hop - length // 2 + length
+    sound = clip.samples[max(begin, 0) : max(end, 0)]
+    sound = np.pad(sound, (max(-begin, 0), end - max(begin, 0) - sound.size))
+    frames = np.lib.stride_tricks.sliding_window_view(sound, length)[::hop]
+    spectrum = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
+    return np.asarray(spectrum @ bank.T / (window.sum() ** 2))
 
 
 @functools.cache

@@ -11,7 +11,9 @@ import collections
 import dataclasses
 import importlib.util
 import json
+import math
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from talkclip.audio import AudioClip
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.align import Aligner
 from talkclip.engine.speech.cache import DiskCache, cache_key, default_cache
-from talkclip.engine.speech.features import AcousticFeatures, extract_features
+from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_features
+from talkclip.engine.speech.listening import listen
 from talkclip.engine.speech.media import SAMPLE_RATE
 from talkclip.engine.speech.recognise import recognise
 from talkclip.engine.speech.spans import with_silence
@@ -125,7 +128,23 @@ class SpeechFrontEnd:
         progress: ProgressCallback | None = None,
         cancel: CancelCheck | None = None,
     ) -> SpeechAnalysis:
-        """Phones and features of a recording.
+        """Phones and features of a recording; see `listen`."""
+        analysis, _ = collections.deque(self.listen(clip, text, phones, progress, cancel), maxlen=1)[0]
+        return analysis
+
+    def listen(
+        self,
+        clip: AudioClip,
+        text: str | None = None,
+        phones: PhoneTrack | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCheck | None = None,
+    ) -> Iterator[tuple[SpeechAnalysis, float]]:
+        """Phones and features of a recording, also while it is still being heard.
+
+        Yields (what is known, up to which second); the last one is everything, up to infinity. Only the back end
+        `fast` tells anything earlier: alignment and Whisper need the whole recording. Take all of them: what was
+        found is kept for next time at the end.
 
         Args:
             clip: 16 kHz mono (see `media.load_audio`).
@@ -140,22 +159,70 @@ class SpeechFrontEnd:
             Cancelled: `cancel` said so.
         """
         _require_rate(clip)
+        text = _said(text)
         key = self._key(clip, text, phones)
         with self._lock:
-            if key in self._recent:
+            known = self._recent.get(key)
+            if known is not None:
                 self._recent.move_to_end(key)
-                return self._recent[key]
+        if known is not None:
+            yield known, math.inf
+            return
+        track: PhoneTrack | None = None
         notes: tuple[str, ...] = ()
         if phones is not None:
             track = _checked_phones(phones, clip)
-        else:
-            track, notes = self.phones(clip, text, progress, cancel)
+        elif (entry := self._cached_phones(key)) is not None:
+            track, notes = entry
+        elif self._choose(text) == "fast":
+            yield from self._in_windows(key, clip, text, progress, cancel)
+            return
+        log_probs = None
+        if track is None:
+            log_probs, _ = hama.posteriors(clip, cancel)
+            track, notes = self._phones_of(clip, text, log_probs, progress, cancel)
         stop_if(cancel)
-        report(progress, "features", 0.0, f"listening to {clip.name}")
-        features = extract_features(clip, progress, cancel)
+        features = self._features(clip, progress, cancel, log_probs)
         analysis = SpeechAnalysis(clip, track, features, track.backend, notes)
         self._remember(key, analysis)
-        return analysis
+        yield analysis, math.inf
+
+    def _in_windows(
+        self,
+        key: str,
+        clip: AudioClip,
+        text: str | None,
+        progress: ProgressCallback | None,
+        cancel: CancelCheck | None,
+    ) -> Iterator[tuple[SpeechAnalysis, float]]:
+        """The back end `fast` for a recording never heard."""
+        notes = _ignored_text(clip, text, "fast")
+        for heard in listen(clip, progress, cancel):
+            analysis = SpeechAnalysis(clip, heard.phones, heard.features, "fast", notes)
+            yield analysis, heard.known_s
+        self._remember(key, analysis)
+        if self._cache is not None:
+            self._cache.put(key, _to_entry(heard.phones, notes))
+            self._cache.put(_features_key(clip), _arrays(heard.features))
+
+    def _features(
+        self,
+        clip: AudioClip,
+        progress: ProgressCallback | None,
+        cancel: CancelCheck | None,
+        log_probs: np.ndarray | None,
+    ) -> AcousticFeatures:
+        key = _features_key(clip) if self._cache is not None else ""
+        if self._cache is not None and (entry := self._cache.get(key)) is not None:
+            try:
+                return AcousticFeatures(FPS, **entry)
+            except TypeError:  # other names than ours
+                self._cache.discard(key)
+        report(progress, "features", 0.0, f"listening to {clip.name}")
+        features = extract_features(clip, progress, cancel, log_probs)
+        if self._cache is not None:
+            self._cache.put(key, _arrays(features))
+        return features
 
     def phones(
         self,
@@ -166,21 +233,37 @@ class SpeechFrontEnd:
     ) -> tuple[PhoneTrack, tuple[str, ...]]:
         """Only the phones, and notes for the user; from the cache when they were found before. See `analyse`."""
         _require_rate(clip)
-        text = text if text and text.strip() else None
-        backend = self._choose(text)
-        key = self._key(clip, text, None)
+        text = _said(text)
+        if (entry := self._cached_phones(self._key(clip, text, None))) is not None:
+            return entry
+        stop_if(cancel)
+        self._choose(text)
+        log_probs, _ = hama.posteriors(clip, cancel)
+        return self._phones_of(clip, text, log_probs, progress, cancel)
+
+    def _cached_phones(self, key: str) -> tuple[PhoneTrack, tuple[str, ...]] | None:
         if self._cache is not None and (entry := self._cache.get(key)) is not None:
             try:
                 return _from_entry(entry)
             except (KeyError, TypeError, ValueError, InputError):
                 self._cache.discard(key)
-        stop_if(cancel)
+        return None
+
+    def _phones_of(
+        self,
+        clip: AudioClip,
+        text: str | None,
+        log_probs: np.ndarray,
+        progress: ProgressCallback | None,
+        cancel: CancelCheck | None,
+    ) -> tuple[PhoneTrack, tuple[str, ...]]:
+        """Phones of a recording never heard, by whichever back end applies; kept in the cache."""
         report(progress, "phones", 0.0, f"recognising {clip.name}")
-        heard = recognise(clip, *hama.posteriors(clip, cancel))
+        heard = recognise(clip, log_probs, hama.tokens())
         stop_if(cancel)
-        track, notes = self._find(backend, clip, text, heard, progress, cancel)
+        track, notes = self._find(self._choose(text), clip, text, heard, progress, cancel)
         if self._cache is not None:
-            self._cache.put(key, _to_entry(track, notes))
+            self._cache.put(self._key(clip, text, None), _to_entry(track, notes))
         report(progress, "phones", 1.0, f"{len(track.phones)} phones by '{track.backend}'")
         return track, notes
 
@@ -202,8 +285,7 @@ class SpeechFrontEnd:
     ) -> tuple[PhoneTrack, tuple[str, ...]]:
         if backend in ("fast", "fast+align"):
             track = heard if backend == "fast" else self._aligner.refine(clip, heard, cancel)
-            ignored = f"{clip.name}: the transcript is not used by the back end '{backend}'."
-            return track, (ignored,) if text is not None else ()
+            return track, _ignored_text(clip, text, backend)
         if backend == "align":
             aligned = self._aligner.align(clip, text or "", heard.phones, progress, cancel)
             return aligned.track, aligned.notes
@@ -236,6 +318,23 @@ class SpeechFrontEnd:
                 len(self._recent) > _KEPT or sum(a.clip.duration_s for a in self._recent.values()) > _KEPT_S
             ):
                 self._recent.popitem(last=False)
+
+
+def _said(text: str | None) -> str | None:
+    """A transcript of blanks is none."""
+    return text if text and text.strip() else None
+
+
+def _arrays(features: AcousticFeatures) -> dict[str, np.ndarray]:
+    return {"mel": features.mel, "posteriors": features.posteriors, "loudness": features.loudness}
+
+
+def _features_key(clip: AudioClip) -> str:
+    return cache_key(features=clip.sha256, recogniser=WEIGHTS["hama-ctc"].sha256)
+
+
+def _ignored_text(clip: AudioClip, text: str | None, backend: str) -> tuple[str, ...]:
+    return () if text is None else (f"{clip.name}: the transcript is not used by the back end '{backend}'.",)
 
 
 def _require_rate(clip: AudioClip) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,19 +56,27 @@ def posteriors(clip: AudioClip, cancel: CancelCheck | None = None) -> tuple[np.n
         log-probabilities float32 (F, 191), frame k stands at k * FRAME_S F covers the clip;
         and the tokens.
     """
+    return np.concatenate(list(posterior_windows(clip, cancel))), tokens()
+
+
+def posterior_windows(clip: AudioClip, cancel: CancelCheck | None = None) -> Iterator[np.ndarray]:
+    """The rows of `posteriors` window by window, in order, as the network hears them."""
     rate = clip.sample_rate
-    n_frames = int(np.ceil(clip.duration_s / FRAME_S)) + 1
+    count = n_frames(clip)
     step, margin = round((WINDOW_S - 2 * OVERLAP_S) / FRAME_S), round(OVERLAP_S / FRAME_S)
     hop = round(FRAME_S * rate)
-    out = np.empty((n_frames, len(tokens())), np.float32)
-    for first in range(0, n_frames, step):
+    for first in range(0, count, step):
         stop_if(cancel)
         begin = max(0, first - margin)
         sound = clip.samples[begin * hop : (first + step + margin) * hop]
         window = _run(sound, rate)
-        wanted = np.arange(first, min(first + step, n_frames)) - begin
-        out[first : first + step] = window[np.minimum(wanted, len(window) - 1)]
-    return out, tokens()
+        wanted = np.arange(first, min(first + step, count)) - begin
+        yield window[np.minimum(wanted, len(window) - 1)]
+
+
+def n_frames(clip: AudioClip) -> int:
+    """How many frames cover the clip."""
+    return int(np.ceil(clip.duration_s / FRAME_S)) + 1
 
 
 def _run(sound: np.ndarray, rate: int) -> np.ndarray:

@@ -8,6 +8,7 @@ were tried and were worse.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -26,11 +27,11 @@ _BLANK = "<blank>"
 # From a sound's onset to its spike, in the time of `hama.posteriors`.
 SPIKE_AFTER_ONSET_S = 0.025
 # A spike further than this from any speech by energy is a fancy of the network (breath, click).
-_STRAY_S = 0.08
+STRAY_S = 0.08
 # Two phones of one spike (j u) stand this far apart.
 _SPLIT_S = 0.03
 # Lengths a phone may have; longer ones lose their end or beginning to silence.
-_LEAST_S, _MOST_CONSONANT_S, _MOST_VOWEL_S = 0.02, 0.28, 0.80
+_LEAST_S, _MOST_CONSONANT_S, MOST_VOWEL_S = 0.02, 0.28, 0.80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,21 +51,35 @@ def recognise(clip: AudioClip, log_probs: np.ndarray, tokens: Sequence[str], fra
         log_probs: (F, tokens) log-probabilities of the CTC network, frame k stands at k * frame_s.
         tokens: the IPA sounds and special tokens of the columns.
     """
-    found = spikes(log_probs, tokens, frame_s)
+    return phones_of_spikes(clip, spikes(log_probs, tokens, frame_s))
+
+
+def phones_of_spikes(clip: AudioClip, found: Sequence[Spike]) -> PhoneTrack:
+    """Spikes in order -> phones in time, over the whole recording."""
     phones = timed_phones(clip, found)
     return PhoneTrack(with_silence(phones, clip.duration_s), (), clip.duration_s, "fast")
 
 
-def spikes(log_probs: np.ndarray, tokens: Sequence[str], frame_s: float) -> list[Spike]:
-    """The best token per frame, repeats and blanks dropped, as ARPABET."""
+def decisions(log_probs: np.ndarray, tokens: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(F, tokens) log-probabilities -> the best token of each frame (F,) and its log-probability (F,)."""
     scores = np.array(log_probs, np.float32)
     scores[:, list(tokens).index(_BLANK)] += _BLANK_BIAS
     best = scores.argmax(axis=1)
+    return best, np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
+
+
+def spikes(log_probs: np.ndarray, tokens: Sequence[str], frame_s: float) -> list[Spike]:
+    """The best token per frame, repeats and blanks dropped, as ARPABET."""
+    return spikes_of(*decisions(log_probs, tokens), tokens, frame_s)
+
+
+def spikes_of(best: np.ndarray, scores: np.ndarray, tokens: Sequence[str], frame_s: float) -> list[Spike]:
+    """`spikes` of `decisions`."""
     edges = np.flatnonzero(np.diff(best)) + 1
     found: list[Spike] = []
     for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(best)], strict=True):
         symbols = arpabet_of(tokens[int(best[first])])
-        weights = np.exp(scores[first:last, best[first]])
+        weights = np.exp(scores[first:last])
         at_s = float((np.arange(first, last) * weights).sum() / max(weights.sum(), 1e-12)) * frame_s
         found += [
             Spike(symbol, at_s + (k - (len(symbols) - 1) / 2) * _SPLIT_S, float(weights.max()))
@@ -97,16 +112,18 @@ def _by_region(clip: AudioClip, found: Sequence[Spike]) -> list[tuple[float, flo
     if not regions:
         return []
     inside: list[list[Spike]] = [[] for _ in regions]
+    starts = [start_s for start_s, _ in regions]
     for spike in found:
-        distance = [max(a - spike.at_s, spike.at_s - b, 0.0) for a, b in regions]
+        before = max(bisect.bisect_right(starts, spike.at_s) - 1, 0)
+        distance = [max(a - spike.at_s, spike.at_s - b, 0.0) for a, b in regions[before : before + 2]]
         nearest = int(np.argmin(distance))
-        if distance[nearest] <= _STRAY_S:
-            inside[nearest].append(spike)
+        if distance[nearest] <= STRAY_S:
+            inside[before + nearest].append(spike)
     return [(a, b, group) for (a, b), group in zip(regions, inside, strict=True) if group]
 
 
 def _bounded(spike: Spike, start_s: float, end_s: float) -> Phone:
-    most = _MOST_VOWEL_S if spike.symbol in VOWELS else _MOST_CONSONANT_S
+    most = MOST_VOWEL_S if spike.symbol in VOWELS else _MOST_CONSONANT_S
     if end_s - start_s > most:
         start_s = max(start_s, min(spike.at_s - most / 2, end_s - most))
         end_s = min(end_s, start_s + most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,16 @@ def test_the_paper_deviates_in_nothing() -> None:
     names = ("audio_per_frame", "query_sees_audio", "anchor", "residual_on_anchor", "anchor_from_clip")
     paper = configs.paper()
     assert not any(getattr(paper, name) for name in names) and paper.query_tokens == paper.window == 11
+
+
+def test_every_deviation_is_explained() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "model.md").read_text(encoding="utf-8")
+    changed = [f.name for f in dataclasses.fields(configs.ModelConfig)]
+    deviations = changed[changed.index("audio_per_frame") :]
+    assert len(deviations) == 7
+    for name in deviations:
+        assert f"| `{name}` |" in page, name
+        assert f"        {name}: " in (configs.ModelConfig.__doc__ or ""), name
 
 
 def test_the_lower_face_is_jaw_mouth_tongue_and_cheek_puff() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import resource
 
 import numpy as np
 import pytest
@@ -65,6 +64,7 @@ def test_blocks_and_streams_give_what_the_clip_gives(model: TalkClipModel) -> No
 
 
 def test_ten_minutes_go_through_in_bounded_memory() -> None:
+    resource = pytest.importorskip("resource")
     model = tiny_model()
     frames = 10 * 60 * 25
     audio = sound(model.config, 1, 700)[0].numpy()[np.arange(frames) % 700]
@@ -99,8 +99,8 @@ def test_one_style_per_clip_is_that_style_in_every_frame(model: TalkClipModel) -
 def _one_matrix_per_sequence(layer: StyleMixedLinear, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
     """The slow form: x (N, L, I), style (N, S)."""
     shares = layer.shares(style)
-    weights = torch.einsum("nk,koi->noi", shares, layer.weight)
-    return torch.einsum("noi,nli->nlo", weights, x) + (shares @ layer.bias)[:, None]
+    weights = torch.einsum("nk,koi->noi", shares, layer.expert_weight)
+    return torch.einsum("noi,nli->nlo", weights, x) + (shares @ layer.expert_bias)[:, None]
 
 
 @pytest.mark.parametrize("distinct", [1, 2, 3, 40])
@@ -122,7 +122,7 @@ def test_gradients_of_the_fast_path_are_those_of_the_slow_one() -> None:
     layer = tiny_model("paper").decoder.lower.layers[0].feed_forward.linear1
     x, codes = torch.randn(40, 3, 32), torch.randn(2, 32, requires_grad=True)
     index = torch.arange(40) % 2
-    wanted = (layer.weight, layer.gate_in.weight, codes)
+    wanted = (layer.expert_weight, layer.gate_in.weight, codes)
     slow = torch.autograd.grad(_one_matrix_per_sequence(layer, x, codes[index]).square().mean(), wanted)
     fast = torch.autograd.grad(layer(x, codes, index).square().mean(), wanted)
     for a, b in zip(slow, fast, strict=True):

@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     target = parser.parse_args().json
     os.environ.update(ONE_THREAD)
-    pinned = _pin_to_one_core()
+    pinned = pin_to_one_core()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), pinned)
     for field, value in dataclasses.asdict(figures).items():
@@ -64,7 +64,7 @@ def main() -> None:
 def measure(folder: Path, pinned: bool) -> Figures:
     """All figures; writes only into `folder`."""
     os.environ["TALKCLIP_CACHE"] = str(folder / "cache")
-    wav = _ten_seconds(folder)
+    wav = ten_seconds(folder)
     imports = "; ".join(f"import talkclip.{name}" for name in CORE)
     core_import_s = _process([sys.executable, "-c", imports])
     animate = [sys.executable, "-m", "talkclip.cli.main", "animate", str(wav), "--prompt", PROMPT, "--quiet", "-o"]
@@ -100,7 +100,7 @@ def _in_process(wav: Path) -> tuple[float, float, str, float]:
     return fast_s / CLIP_S, best_s / CLIP_S, best, _calls(speak) / CLIP_S
 
 
-def _ten_seconds(folder: Path) -> Path:
+def ten_seconds(folder: Path) -> Path:
     """The bundled sample, repeated and cut to ten seconds."""
     import soundfile
 
@@ -132,7 +132,7 @@ def _calls(work: Callable[[], object]) -> float:
     return statistics.median(times[1:])
 
 
-def _pin_to_one_core() -> bool:
+def pin_to_one_core() -> bool:
     if not hasattr(os, "sched_setaffinity"):
         return False
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from talkclip.audio import AudioClip
-from talkclip.engine.models.mouth import CONTEXT, KINDS, window_features
+from talkclip.engine.models.inputs import window_features
+from talkclip.engine.models.mouth import CONTEXT, KINDS
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_features
 from talkclip.engine.speech.recognise import recognise

@@ -1,12 +1,14 @@
-"""Which expressions the model learns to play: annotated directions, free combinations of action units, neutral speech."""
+"""Expressions the model learns to play: annotated directions, free combinations of action units, neutral speech."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.engine.text.pose import expression_pose
 from talkclip.engine.text.understand import PromptReading, RegionFeeling
@@ -17,6 +19,17 @@ from talkclip_training.text.corpus import Direction
 # Shares of the kinds of conditions in stage 1.
 _SHARES = {"direction": 0.45, "units": 0.22, "blend": 0.10, "signed": 0.08, "neutral": 0.15}
 _SIDED = 0.2
+_STATES_A_SIDE = re.compile(r"\b(left|right)\b")
+
+
+def _other_side(name: str) -> str:
+    for here, there in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(here):
+            return name.removesuffix(here) + there
+    return name
+
+
+_MIRROR = [arkit_index(_other_side(name)) for name in ARKIT52]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,10 +39,12 @@ class Played:
     Attributes:
         condition: pose and arousal.
         intensity: 0..1, strength of the feeling or of the strongest movement.
+        mirrors: the text states no side, so the other one is as good.
     """
 
     condition: Condition
     intensity: float
+    mirrors: bool = False
 
     @property
     def scalars(self) -> tuple[float, float]:
@@ -57,7 +72,8 @@ def played_direction(direction: Direction) -> Played:
         {part: RegionFeeling({emotion: 1.0}, level) for part, (emotion, level) in direction.regions.items()},
         (),
     )
-    return Played(Condition(expression_pose(reading), direction.arousal), direction.intensity)
+    stated = _STATES_A_SIDE.search(direction.text.lower()) is not None
+    return Played(Condition(expression_pose(reading), direction.arousal), direction.intensity, not stated)
 
 
 class Conditions:
@@ -112,6 +128,11 @@ def mixed(a: Played, b: Played, share: float) -> Played:
     pose = (1 - share) * a.condition.pose + share * b.condition.pose
     arousal = (1 - share) * a.condition.arousal + share * b.condition.arousal
     return Played(Condition(pose, arousal), (1 - share) * a.intensity + share * b.intensity)
+
+
+def mirrored(played: Played) -> Played:
+    """Left and right exchanged."""
+    return Played(Condition(played.condition.pose[_MIRROR], played.condition.arousal), played.intensity, played.mirrors)
 
 
 def _with_arousal(played: Played, arousal: float) -> Played:

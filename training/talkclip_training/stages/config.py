@@ -77,7 +77,11 @@ def load_config(path: Path) -> StageConfig:
             elif isinstance(value, bool) or not isinstance(value, int | float | str):
                 problems.append(f"{name}.{key} is {value!r}")
     if problems:
-        raise InputError(f"{path}: {'; '.join(problems)}.", "See training/configs and talkclip_training/stages/config.py.")
+        raise InputError(
+            f"{path}: {'; '.join(problems)}.", "See training/configs and talkclip_training/stages/config.py."
+        )
     return StageConfig(
-        RunConfig(**tables.get("run", {})), config_from_dict(tables.get("model", {})), LossWeights(**tables.get("loss", {}))
+        RunConfig(**tables.get("run", {})),
+        config_from_dict(tables.get("model", {})),
+        LossWeights(**tables.get("loss", {})),
     )

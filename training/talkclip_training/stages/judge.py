@@ -10,12 +10,15 @@ from torch import Tensor
 from talkclip.engine.models.nets.discriminators import TemporalDiscriminator
 from talkclip.engine.models.nets.losses import hinge_discriminator_loss, hinge_generator_loss
 
+# A quarter of the paper's: the default model's motion is simpler, and the judge must not take the most time.
+_WIDTH = 64
+
 
 class TemporalJudge:
     """One step of its own training at every call, then its opinion of the prediction."""
 
     def __init__(self, channels: int, rate: float) -> None:
-        self._net = TemporalDiscriminator(channels)
+        self._net = TemporalDiscriminator(channels, _WIDTH)
         self._optimiser = torch.optim.Adam(self._net.parameters(), lr=0.3 * rate, betas=(0.5, 0.999))
 
     def loss(self, predicted: Tensor, true: Tensor) -> Tensor:

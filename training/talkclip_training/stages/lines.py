@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from talkclip.audio import AudioClip
-from talkclip.engine.models.inputs import MODEL_FPS, stacked
-from talkclip.engine.models.mouth import window_features
+from talkclip.engine.models.inputs import MODEL_FPS, stacked, window_features
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, extract_features
 from talkclip.engine.speech.recognise import recognise
 from talkclip.files import atomic_write
 from talkclip.phones import Phone, PhoneTrack
+from talkclip.timebase import frame_count
 from talkclip_training.mouth.corpus import (
     PROMPTS,
     Utterance,
@@ -65,9 +65,8 @@ def prepare(utterance: Utterance, rng: np.random.Generator) -> Line:
         "recognised": recognise(utterance.clip, log_probs, tokens),
         "aligned": _jittered(utterance.phones, rng),
     }
-    heard = {
-        kind: stacked(window_features(features, track, 0), utterance.clip.duration_s) for kind, track in phones.items()
-    }
+    n_frames = frame_count(utterance.clip.duration_s, MODEL_FPS)
+    heard = {kind: stacked(window_features(features, track, 0), n_frames) for kind, track in phones.items()}
     return Line(utterance.voice, heard, speak(utterance.phones, features.loudness, FPS, MODEL_FPS))
 
 

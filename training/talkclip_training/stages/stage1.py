@@ -28,10 +28,17 @@ class Stage1:
     """See `trainer.Task`."""
 
     def __init__(
-        self, config: StageConfig, lines: Sequence[Line], held: Sequence[Line], directions: Sequence[Direction], rank: int
+        self,
+        config: StageConfig,
+        lines: Sequence[Line],
+        held: Sequence[Line],
+        directions: Sequence[Direction],
+        rank: int,
+        model: TalkClipModel | None = None,
     ) -> None:
+        """`model`: what to go on with; None begins anew from the seed."""
         torch.manual_seed(config.run.seed)
-        self.model = TalkClipModel(config.model)
+        self.model = TalkClipModel(config.model) if model is None else model
         self._config, self._lines, self._held = config, lines, held
         self._rng = np.random.default_rng([config.run.seed, 1, rank])
         self._conditions = Conditions(directions, int(self._rng.integers(2**31)))

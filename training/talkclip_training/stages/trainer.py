@@ -93,9 +93,7 @@ def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report
     parameters = [p for p in task.model.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=run.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_at(step, run))
-    averaged = torch.optim.swa_utils.AveragedModel(
-        task.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(run.decay_ema)
-    )
+    averaged = torch.optim.swa_utils.AveragedModel(task.model, avg_fn=_average(run.decay_ema))
     first = 0
     if resume:
         first = _restore(checkpoint, task, optimiser, schedule, averaged)
@@ -127,6 +125,16 @@ def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report
             report(done / run.steps, json.dumps(row))
             sums.clear()
     return averaged.module.eval()
+
+
+def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential average that forgets the first steps faster, so that it is no longer the initial weights' mean."""
+
+    def update(averaged: Tensor, current: Tensor, n: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(n)) / (10 + int(n)))
+        return averaged + (current - averaged) * (1 - kept)
+
+    return update
 
 
 def _rate_at(step: int, run: RunConfig) -> float:

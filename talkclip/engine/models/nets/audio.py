@@ -9,16 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from talkclip.engine.models.nets.layers import EncoderLayer, sinusoids
+from talkclip.engine.models.nets.layers import EncoderLayer, init_xavier, sinusoids
 from talkclip.phones import PHONES41
 
 _PHONE_WIDTH = 128
 
 
-def windows(frames: Tensor, window: int) -> Tensor:
-    """Every run of `window` neighbouring frames: (B, T + W - 1, ...) -> (B, T, W, ...)."""
-    n_frames = frames.shape[1] - window + 1
-    return torch.stack([frames[:, first : first + n_frames] for first in range(window)], dim=2)
+def windows(frames: Tensor, window: int, step: int = 1) -> Tensor:
+    """Runs of `window` neighbouring frames, one every `step`: (B, step * (T - 1) + W, ...) -> (B, T, W, ...)."""
+    span = frames.shape[1] - window + 1
+    return torch.stack([frames[:, first : first + span : step] for first in range(window)], dim=2)
 
 
 class WindowEncoder(nn.Module):
@@ -27,25 +27,40 @@ class WindowEncoder(nn.Module):
     per_frame = False
 
     def __init__(
-        self, entry: nn.Module, width: int, heads: int, expansion: int, layers: int, dropout: float, window: int
-    ):
+        self,
+        entry: nn.Module,
+        width: int,
+        heads: int,
+        expansion: int,
+        layers: int,
+        dropout: float,
+        half_window: int,
+        rate: int,
+    ) -> None:
+        """`rate`: frames of the window per model frame; above 1, `audio` holds so many of them side by side."""
         super().__init__()
-        self.window = window
+        self.window, self.rate = 2 * half_window + 1, rate
+        before = -half_window % rate  # frames of the first row that no window reaches
+        self.reached = slice(before, 1 - before - rate)
         self.entry = entry
         self.layers = nn.ModuleList(EncoderLayer(width, heads, expansion, dropout) for _ in range(layers))
         self.positions: Tensor
-        self.register_buffer("positions", sinusoids(window, width), persistent=False)
+        self.register_buffer("positions", sinusoids(self.window, width), persistent=False)
+        init_xavier(self)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Encode.
 
         Args:
-            audio: what `entry` takes, (B, T + W - 1) ids or (B, T + W - 1, I).
+            audio: (B, T + 2 * context) ids or (B, T + 2 * context, rate * I), what `entry` takes.
 
         Returns:
             (B, T, W, D)
         """
-        x = windows(self.entry(audio), self.window)  # the entry looks at single frames: once per frame is enough
+        if self.rate > 1:
+            audio = audio.unflatten(2, (self.rate, -1)).flatten(1, 2)[:, self.reached]
+        # The entry looks at single frames: once per frame is enough.
+        x = windows(self.entry(audio), self.window, self.rate)
         batch, n_frames = x.shape[:2]
         x = (x + self.positions).flatten(0, 1)
         for layer in self.layers:
@@ -78,6 +93,7 @@ class FrameEncoder(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3) for _ in range(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
+        init_xavier(self)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Encode.

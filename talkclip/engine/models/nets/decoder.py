@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from talkclip.engine.models.nets.audio import windows
-from talkclip.engine.models.nets.layers import Attention, DynamicFeedForward, sinusoids
+from talkclip.engine.models.nets.layers import Attention, DynamicFeedForward, init_xavier, sinusoids
 
 
 def distinct_styles(style: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
@@ -169,6 +169,7 @@ class FaceDecoder(nn.Module):
         self.register_buffer("query_positions", picked.clone(), persistent=False)
         self.register_buffer("place", torch.tensor(order).argsort(), persistent=False)
         self.dynamic = any(isinstance(part, DynamicFeedForward) for part in lower.modules())
+        init_xavier(self)
 
     def forward(self, audio: Tensor, style: Tensor) -> Tensor:
         """Decode.

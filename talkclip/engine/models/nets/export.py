@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from talkclip.engine.models.config import AUDIO_WIDTHS, config_to_dict
+from talkclip.engine.models.config import AUDIO_WIDTHS, CONFIG_KEY, config_to_dict
 from talkclip.engine.models.nets.model import TalkClipModel
 from talkclip.errors import InputError
 from talkclip.files import atomic_write
 
 OPSET = 18
-CONFIG_KEY = "talkclip_config"
 # Any length will do; 0 and 1 would be taken for constants.
 _EXAMPLE_FRAMES = 6
 
@@ -55,7 +54,13 @@ def export_face(model: TalkClipModel, path: str | Path) -> None:
 
 
 def export_text_style(model: TalkClipModel, path: str | Path) -> None:
-    """Write T2SS: `vector` float32 (B, text width) -> `style` float32 (B, S), any B >= 1."""
+    """Write T2SS: `vector` float32 (B, text width) -> `style` float32 (B, S), any B >= 1.
+
+    Raises:
+        InputError: the model has none.
+    """
+    if model.text_style is None:
+        raise InputError("These weights understand no prompts yet.", "Train an adapter for them: talkclip adapt.")
     batch = torch.export.Dim("batch", min=1, max=2**16)
     vector = torch.ones(2, model.config.text_width)
     _export(model.text_style, (vector,), ["vector"], ["style"], ({0: batch},), model, path)
@@ -84,7 +89,17 @@ def _export(
         model.train(was_training)
     assert program is not None
     proto = program.model_proto
+    _forget_origins(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = CONFIG_KEY, json.dumps(config_to_dict(model.config), sort_keys=True)
     with atomic_write(path) as temporary:
         temporary.write_bytes(proto.SerializeToString())
+
+
+def _forget_origins(proto: Any) -> None:
+    """Take out the exporter's notes: they hold source paths of this machine, and the same model must give one file."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        for field in ("metadata_props", "doc_string"):
+            if field in part.DESCRIPTOR.fields_by_name:
+                part.ClearField(field)

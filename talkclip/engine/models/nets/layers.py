@@ -31,6 +31,8 @@ class Attention(nn.Module):
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.xavier_uniform_(self.out_proj.weight)
         nn.init.zeros_(self.out_proj.bias)
 
     def keys_values(self, memory: Tensor) -> Tensor:
@@ -79,8 +81,10 @@ class StyleMixedLinear(nn.Module):
     def __init__(self, inner: int, outer: int, style_width: int, experts: int, temperature: float) -> None:
         super().__init__()
         self.temperature = temperature
-        self.weight = nn.Parameter(torch.empty(experts, outer, inner))
-        self.bias = nn.Parameter(torch.zeros(experts, outer))
+        self.expert_weight = nn.Parameter(torch.empty(experts, outer, inner))
+        self.expert_bias = nn.Parameter(torch.zeros(experts, outer))
+        for matrix in self.expert_weight:
+            nn.init.xavier_uniform_(matrix)
         self.gate_in = nn.Linear(style_width, style_width // 4, bias=False)
         self.gate_out = nn.Linear(style_width // 4, experts, bias=False)
 
@@ -103,13 +107,13 @@ class StyleMixedLinear(nn.Module):
             (N, L, O)
         """
         shares = self.shares(style)
-        experts, outer, inner = self.weight.shape
+        experts, outer, inner = self.expert_weight.shape
         if len(style) > 1 and (index is None or len(style) * experts > len(x)):
-            answers = functional.linear(x, self.weight.flatten(0, 1), self.bias.flatten())
+            answers = functional.linear(x, self.expert_weight.flatten(0, 1), self.expert_bias.flatten())
             shares = shares if index is None else shares[index]
             return (answers.unflatten(-1, (experts, outer)) * shares[:, None, :, None]).sum(2)
-        weights = (shares @ self.weight.flatten(1)).unflatten(1, (outer, inner))
-        biases = shares @ self.bias
+        weights = (shares @ self.expert_weight.flatten(1)).unflatten(1, (outer, inner))
+        biases = shares @ self.expert_bias
         if index is None or len(style) == 1:
             return functional.linear(x, weights[0], biases[0])
         out = x.new_empty(*x.shape[:-1], outer)
@@ -167,10 +171,7 @@ class EncoderLayer(nn.Module):
 
 
 def init_xavier(module: nn.Module) -> None:
-    """Xavier uniform for every tensor with more than one dimension; experts each as a matrix of its own."""
+    """Xavier uniform for every linear map, convolution and table; attention and experts begin so by themselves."""
     for part in module.modules():
-        for parameter in part.parameters(recurse=False):
-            matrices = parameter if isinstance(part, StyleMixedLinear) and parameter.dim() == 3 else [parameter]
-            for matrix in matrices:
-                if matrix.dim() > 1:
-                    nn.init.xavier_uniform_(matrix)
+        if isinstance(part, nn.Linear | nn.Conv1d | nn.Embedding):
+            nn.init.xavier_uniform_(part.weight)

@@ -11,7 +11,7 @@ from talkclip.engine.models.config import AUDIO_WIDTHS, ModelConfig
 from talkclip.engine.models.inputs import padding_frame
 from talkclip.engine.models.nets.audio import FrameEncoder, PhoneEntry, WindowEncoder
 from talkclip.engine.models.nets.decoder import DecoderLayer, FaceDecoder, HalfFace
-from talkclip.engine.models.nets.layers import DynamicFeedForward, FeedForward, init_xavier
+from talkclip.engine.models.nets.layers import DynamicFeedForward, FeedForward
 from talkclip.engine.models.nets.style import StyleEncoder
 from talkclip.engine.models.nets.text import ConditionEncoder, TextStyle
 from talkclip.errors import InputError
@@ -26,26 +26,16 @@ class TalkClipModel(nn.Module):
     Attributes:
         config: what it was built from.
         audio_encoder, style_encoder, decoder: E_a, E_v, E_d.
-        text_style: T2SS without its frozen text encoder.
+        text_style: T2SS without its frozen text encoder; None after loading public weights, which have none.
         condition_encoder: None where the configuration has no condition scalars.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.audio_encoder = _audio_encoder(config)
-        self.style_encoder = StyleEncoder(
-            config.channels,
-            config.style_inner_width,
-            config.heads,
-            config.expansion,
-            config.style_layers,
-            config.dropout,
-            config.style_frames,
-            config.style_width,
-            config.anchor if config.anchor_from_clip else 0,
-        )
-        self.text_style = TextStyle(
+        self.audio_encoder = build_audio_encoder(config)
+        self.style_encoder = build_style_encoder(config)
+        self.text_style: TextStyle | None = TextStyle(
             config.text_width,
             config.adapter_width,
             config.style_width,
@@ -59,12 +49,7 @@ class TalkClipModel(nn.Module):
             if config.condition_scalars
             else None
         )
-        self.decoder = _decoder(config)
-        for part in (self.audio_encoder, self.style_encoder, self.decoder):
-            init_xavier(part)
-        if config.residual_on_anchor:
-            for half in (self.decoder.lower, self.decoder.upper):
-                half.begin_small(_RESIDUAL_GAIN)
+        self.decoder = build_decoder(config)
 
     def forward(self, audio: Tensor, style: Tensor) -> Tensor:
         """A whole clip; outside it there is silence.
@@ -80,9 +65,7 @@ class TalkClipModel(nn.Module):
 
     def pad(self, audio: Tensor) -> Tensor:
         """Silence before and after: (B, T, ...) -> (B, T + 2 * context, ...)."""
-        silence = torch.from_numpy(np.asarray(padding_frame(self.config))).to(audio)
-        edge = silence.expand(audio.shape[0], self.config.context, *audio.shape[2:])
-        return torch.cat([edge, audio, edge], dim=1)
+        return pad_audio(audio, self.config)
 
     def decode(self, padded: Tensor, style: Tensor) -> Tensor:
         """Frames whose context is given: what blocks, streams, training crops and the exported graph call.
@@ -103,7 +86,13 @@ class TalkClipModel(nn.Module):
         return self.style_encoder(clip, padding, generator)
 
     def style_of_text(self, vector: Tensor) -> Tensor:
-        """T2SS: the text encoder's vector (B, text width) -> (B, S)."""
+        """T2SS: the text encoder's vector (B, text width) -> (B, S).
+
+        Raises:
+            InputError: the weights came without an adapter (public checkpoints do).
+        """
+        if self.text_style is None:
+            raise InputError("These weights understand no prompts yet.", "Train an adapter for them: talkclip adapt.")
         return self.text_style(vector)
 
     def style_of_pose(self, pose: Tensor, scalars: Tensor) -> Tensor:
@@ -117,12 +106,19 @@ class TalkClipModel(nn.Module):
         return self.condition_encoder(pose, scalars)
 
 
+def pad_audio(audio: Tensor, config: ModelConfig) -> Tensor:
+    """Silence before and after: (B, T, ...) -> (B, T + 2 * context, ...)."""
+    silence = torch.from_numpy(np.asarray(padding_frame(config))).to(audio)
+    edge = silence.expand(audio.shape[0], config.context, *audio.shape[2:])
+    return torch.cat([edge, audio, edge], dim=1)
+
+
 def as_decode(model: TalkClipModel) -> Decode:
     """The model for `blocks.decode_clip` and `blocks.FaceStream`."""
 
     def decode(inputs: np.ndarray, styles: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            out = model.decode(torch.from_numpy(inputs)[None], torch.from_numpy(styles)[None])
+            out = model.decode(torch.tensor(inputs)[None], torch.tensor(styles)[None])  # copies: may be read-only
         return out[0].numpy()
 
     return decode
@@ -133,17 +129,42 @@ def parameter_counts(model: TalkClipModel) -> dict[str, int]:
     return {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
 
 
-def _audio_encoder(config: ModelConfig) -> FrameEncoder | WindowEncoder:
+def build_audio_encoder(config: ModelConfig) -> FrameEncoder | WindowEncoder:
+    """E_a of a configuration."""
     inputs = AUDIO_WIDTHS[config.audio_input]
     if config.audio_per_frame:
         return FrameEncoder(inputs, config.width, config.audio_layers, config.dropout)
-    entry = PhoneEntry(config.width) if config.audio_input == "phones" else nn.Linear(inputs, config.width)
+    phones = config.audio_input == "phones"
     return WindowEncoder(
-        entry, config.width, config.heads, config.expansion, config.audio_layers, config.dropout, config.window
+        PhoneEntry(config.width) if phones else nn.Linear(inputs // config.audio_rate, config.width),
+        config.width,
+        config.heads,
+        config.expansion,
+        config.audio_layers,
+        config.dropout,
+        config.half_window,
+        config.audio_rate,
     )
 
 
-def _decoder(config: ModelConfig) -> FaceDecoder:
+def build_style_encoder(config: ModelConfig) -> StyleEncoder:
+    """E_v of a configuration."""
+    return StyleEncoder(
+        config.channels,
+        config.style_inner_width,
+        config.heads,
+        config.expansion,
+        config.style_layers,
+        config.dropout,
+        config.style_frames,
+        config.style_width,
+        config.anchor if config.anchor_from_clip else 0,
+    )
+
+
+def build_decoder(config: ModelConfig) -> FaceDecoder:
+    """E_d of a configuration."""
+
     def half(channels: int) -> HalfFace:
         layers = [
             DecoderLayer(config.width, config.heads, config.dropout, _feed_forward(config), config.query_tokens)
@@ -151,7 +172,7 @@ def _decoder(config: ModelConfig) -> FaceDecoder:
         ]
         return HalfFace(layers, config.width, channels)
 
-    return FaceDecoder(
+    decoder = FaceDecoder(
         half(len(config.lower)),
         half(len(config.upper)),
         (*config.lower, *config.upper),
@@ -162,6 +183,10 @@ def _decoder(config: ModelConfig) -> FaceDecoder:
         config.query_sees_audio,
         config.anchor if config.residual_on_anchor else 0,
     )
+    if config.residual_on_anchor:
+        for part in (decoder.lower, decoder.upper):
+            part.begin_small(_RESIDUAL_GAIN)
+    return decoder
 
 
 def _feed_forward(config: ModelConfig) -> FeedForward | DynamicFeedForward:

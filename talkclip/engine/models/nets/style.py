@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkclip.engine.models.nets.layers import EncoderLayer, sinusoids
+from talkclip.engine.models.nets.layers import EncoderLayer, init_xavier, sinusoids
 
 _MASKED = -1e5
 
@@ -73,6 +73,10 @@ class StyleEncoder(nn.Module):
         self.exit = nn.Linear(width, style_width) if needs_exit else nn.Identity()
         self.positions: Tensor
         self.register_buffer("positions", sinusoids(frames, width), persistent=False)
+        init_xavier(self)
+        if anchor and isinstance(self.exit, nn.Linear):
+            nn.init.zeros_(self.exit.weight[:anchor])  # begin with the mean itself, not with noise on it
+            nn.init.zeros_(self.exit.bias[:anchor])
 
     def forward(self, clip: Tensor, padding: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Encode.

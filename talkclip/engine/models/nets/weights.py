@@ -8,13 +8,12 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from talkclip.engine.models.config import config_from_dict, config_to_dict
+from talkclip.engine.models.config import CONFIG_KEY, config_from_dict, config_to_dict
 from talkclip.engine.models.nets.model import TalkClipModel
 from talkclip.engine.models.nets.state import load_strictly
 from talkclip.errors import InputError
 from talkclip.files import atomic_write
 
-CONFIG_KEY = "talkclip_config"
 _REMEDY = "Give weights that TalkCLIP wrote."
 
 
@@ -50,5 +49,7 @@ def load_model(path: str | Path) -> TalkClipModel:
         model = TalkClipModel(config_from_dict(json.loads(text)))
     except ValueError as error:
         raise InputError(f"{path}: its configuration is broken ({error}).", _REMEDY) from None
+    if not any(name.startswith("text_style.") for name in state):
+        model.text_style = None  # kept from public weights, before an adapter was trained
     load_strictly(model, state, str(path))
     return model.eval()

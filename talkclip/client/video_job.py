@@ -1,0 +1,157 @@
+"""A request for a video, and the file it becomes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from talkclip.client.job import Job, JobState, SpeakRequest
+from talkclip.client.upload import Upload
+from talkclip.errors import InputError, TalkClipError
+from talkclip.files import atomic_write
+from talkclip.protocol import Done, Message, ProtocolError, Render, VideoChunk, VideoHeader
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """How a video is drawn.
+
+    Attributes:
+        renderer: one of `Client.welcome.engine.renderers`.
+        size: width and height, pixels, even, 64..2048.
+        portrait: the picture that speaks, for the renderer "portrait".
+        caption: text under the picture.
+    """
+
+    renderer: str = "head"
+    size: int = 512
+    portrait: Path | None = None
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoReply:
+    """A finished video: its file, frames, and what the prompts were understood as."""
+
+    path: Path
+    n_frames: int
+    notes: tuple[str, ...]
+    elapsed_s: float
+
+
+class VideoJob(Job):
+    """A video on its way into a file, which appears when it is whole.
+
+    Attributes:
+        target: the file.
+        video: the result, when the state is DONE.
+    """
+
+    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload, drawing: Drawing, target: Path) -> None:
+        """Open the portrait and a file beside the target.
+
+        Raises:
+            InputError: the portrait cannot be read, or the target cannot be written.
+        """
+        super().__init__(job_id, request, upload)
+        self.target = target
+        self.video: VideoReply | None = None
+        self._drawing = drawing
+        self._video_header: VideoHeader | None = None
+        self._received = 0
+        self._resources = contextlib.ExitStack()
+        self._portrait = None if drawing.portrait is None else Upload(drawing.portrait)
+        try:
+            self._stream: BinaryIO = self._resources.enter_context(_replacing(target))
+        except BaseException:
+            self.close()
+            raise
+
+    def uploads(self) -> tuple[Upload, ...]:
+        """See `Job.uploads`."""
+        return (self.upload,) if self._portrait is None else (self.upload, self._portrait)
+
+    def order(self, credit: int) -> Message:
+        """See `Job.order`."""
+        drawing = self._drawing
+        portrait = None if self._portrait is None else self._portrait.sha256
+        return Render(
+            *self._order_fields(), credit=credit, renderer=drawing.renderer, size=drawing.size, portrait=portrait,
+            caption=drawing.caption,
+        )  # fmt: skip
+
+    def video_result(self) -> VideoReply:
+        """-> the reply of a finished job; raises as `result`."""
+        if self.video is not None:
+            return self.video
+        raise self.error or TalkClipError("The job is not finished.", "Pump the client until it is.", "not_finished")
+
+    def begin_video(self, header: VideoHeader) -> None:
+        """The server says what the chunks will hold."""
+        if self._video_header is not None:
+            raise ProtocolError("The server announced a second video for one job.")
+        self._video_header = header
+        self.state = JobState.RUNNING
+
+    def add_bytes(self, chunk: VideoChunk) -> None:
+        """Take the next bytes.
+
+        Raises:
+            ProtocolError: bytes out of order, or more than announced.
+            InputError: they cannot be written.
+        """
+        header = self._video_header
+        if header is None or chunk.offset != self._received or self._received + len(chunk.data) > header.n_bytes:
+            raise ProtocolError(f"Byte {chunk.offset} of the video came where byte {self._received} was expected.")
+        try:
+            self._stream.write(chunk.data)
+        except OSError as error:
+            raise _cannot_write(self.target, error) from None
+        self._received += len(chunk.data)
+        self.chunks_to_credit += 1
+
+    def finish(self, done: Done) -> None:
+        """All bytes are here: the file gets its name.
+
+        Raises:
+            ProtocolError: bytes are missing.
+            InputError: the file cannot be written.
+        """
+        header = self._video_header
+        if header is None or self._received != header.n_bytes:
+            raise ProtocolError(f"The server sent {self._received} bytes of the video and then said it was done.")
+        try:
+            self._resources.close()
+        except OSError as error:
+            raise _cannot_write(self.target, error) from None
+        self.video = VideoReply(self.target, done.n_frames, done.notes, done.elapsed_s)
+        self._done()
+
+    def close(self) -> None:
+        """Let go of files; a video that is not whole leaves nothing."""
+        super().close()
+        if self._portrait is not None:
+            self._portrait.close()
+        with contextlib.suppress(_Unfinished):
+            self._resources.__exit__(_Unfinished, _Unfinished(), None)
+
+
+class _Unfinished(Exception):  # noqa: N818 - not an error anybody sees
+    """Makes `_replacing` throw its file away."""
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    """A file that becomes `target` when the block ends well."""
+    try:
+        with atomic_write(target) as temporary, temporary.open("wb") as stream:
+            yield stream
+    except OSError as error:
+        raise _cannot_write(target, error) from None
+
+
+def _cannot_write(target: Path, error: OSError) -> InputError:
+    return InputError(f"{target}: cannot be written ({error.strerror or error}).", "Is the disk full?")

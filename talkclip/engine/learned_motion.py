@@ -1,0 +1,153 @@
+"""The learned path: speech and style codes -> a moving face, with lips, head and blinks as layers on top."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from talkclip.coefficients import ARKIT52, CoefficientTrack
+from talkclip.engine.layers.blinks import SNAP_S, apply_blinks, plan_blinks
+from talkclip.engine.layers.head import head_known_s, head_motion, hold_gaze
+from talkclip.engine.layers.lips import apply_lip_constraint
+from talkclip.engine.layers.noise import drift
+from talkclip.engine.models.blocks import BLOCK_FRAMES
+from talkclip.engine.models.face import FaceModel
+from talkclip.engine.models.inputs import REACH_S, padding_frame, speech_inputs
+from talkclip.engine.models.style_space import StyleSpace
+from talkclip.engine.request import LayerGains
+from talkclip.engine.speech.frontend import SpeechAnalysis
+from talkclip.errors import TalkClipError
+from talkclip.style import StyleTrack
+from talkclip.timebase import frame_count, frame_times
+
+# A held expression is alive: it swells and ebbs this much (deviation) around what the prompt asks.
+_SWELL, _SWELL_STEP_S = 0.07, 0.8
+# Model frames on each side that shape the curve between two of them.
+_AROUND = 2
+
+
+class LearnedMotion:
+    """TalkCLIP's decoder, run by onnxruntime; see `talkclip.engine.motion.MotionModel`.
+
+    Order: decoder at its own frame rate, lip constraint at the asked rate, head with eyes held on target, blinks.
+    """
+
+    def __init__(self, face: FaceModel, styles: StyleSpace) -> None:
+        if face.config.style_width != styles.dim:
+            raise TalkClipError("Decoder and style space belong to different models.", code="wrong_weights")
+        self._face = face
+        self._styles = styles
+        self._neutral = styles.neutral
+
+    @property
+    def style_space(self) -> str:
+        """See `MotionModel.style_space`."""
+        return self._styles.name
+
+    @property
+    def name(self) -> str:
+        """See `MotionModel.name`."""
+        return f"talkclip default ({self._styles.name}, {self._face.device})"
+
+    @property
+    def style_reach_s(self) -> float:
+        """See `talkclip.engine.streaming.StretchMotion`: between model frames, the curve looks at neighbours."""
+        return (_AROUND + 1) / self._face.config.fps
+
+    def known_s(self, heard_s: float, duration_s: float, gains: LayerGains) -> float:
+        """See `talkclip.engine.streaming.StretchMotion`."""
+        ahead_s = (self._face.config.context + _AROUND + 1) / self._face.config.fps + REACH_S
+        around_s = heard_s - max(ahead_s, SNAP_S + 0.1)
+        return min(around_s, head_known_s(heard_s, duration_s)) if gains.head > 0 else around_s
+
+    def animate(
+        self, analysis: SpeechAnalysis, style: StyleTrack, fps: float, seed: int, gains: LayerGains
+    ) -> CoefficientTrack:
+        """See `MotionModel.animate`.
+
+        Raises:
+            TalkClipError: the style code is of another model, or of another rate than `fps`.
+        """
+        return self.animate_stretch(analysis, style, fps, seed, gains, 0, style.n_frames)
+
+    def animate_stretch(
+        self,
+        analysis: SpeechAnalysis,
+        style: StyleTrack,
+        fps: float,
+        seed: int,
+        gains: LayerGains,
+        first_frame: int,
+        end_frame: int,
+    ) -> CoefficientTrack:
+        """See `talkclip.engine.streaming.StretchMotion`."""
+        if style.space != self.style_space or abs(style.fps - fps) > 1e-9:
+            raise TalkClipError(
+                f"This model takes {self.style_space} codes at {fps:g} fps, not {style.space} at {style.fps:g}."
+            )
+        times_s = frame_times(end_frame - first_frame, fps, first_frame / fps)
+        rate = self._face.config.fps
+        n_model = frame_count(analysis.clip.duration_s, rate)
+        begin = min(max(int(times_s[0] * rate) - _AROUND, 0), n_model - 1)
+        end = max(min(int(np.ceil(times_s[-1] * rate)) + 1 + _AROUND, n_model), begin + 1)
+        decoded = self._decoded(analysis, style, seed, gains, begin, end)
+        values = np.clip(_between(decoded, begin / rate, rate, times_s), 0, 1)
+        if gains.mouth > 0:
+            values = apply_lip_constraint(values, analysis.phones, fps, first_frame)
+        head = head_motion(analysis.clip, analysis.phones, times_s, seed, gains.head)
+        values = hold_gaze(values, head)
+        blinks = plan_blinks(analysis.clip.duration_s, analysis.phones, seed)
+        values = apply_blinks(values, times_s, blinks, gains.blinks, fps)
+        return CoefficientTrack("arkit52", ARKIT52, fps, np.clip(values, 0, 1), first_frame / fps, head)
+
+    def _decoded(
+        self, analysis: SpeechAnalysis, style: StyleTrack, seed: int, gains: LayerGains, begin: int, end: int
+    ) -> np.ndarray:
+        """Model frames begin .. end - 1: gains.mouth x neutral speech + gains.expression x what the style adds."""
+        config = self._face.config
+        inputs = self._inputs(analysis, begin - config.context, end + config.context)
+        clock_s = frame_times(end - begin, config.fps, begin / config.fps)
+        neutral = np.broadcast_to(self._neutral, (end - begin, self._styles.dim))
+        asked = _at(style, clock_s) - neutral
+        swell = 1 + _SWELL * drift(np.random.default_rng([seed, 0x5E]), clock_s, _SWELL_STEP_S)
+        asked[:, : self._styles.anchor] *= swell[:, None]
+        values = self._in_blocks(inputs, neutral + asked)
+        if gains.mouth == 1 and gains.expression == 1:
+            return values
+        spoken = self._in_blocks(inputs, neutral)
+        return np.asarray(gains.mouth * spoken + gains.expression * (values - spoken))
+
+    def _inputs(self, analysis: SpeechAnalysis, first: int, last: int) -> np.ndarray:
+        """Model inputs first .. last - 1; outside the clip there is silence."""
+        n_frames = frame_count(analysis.clip.duration_s, self._face.config.fps)
+        inside = speech_inputs(analysis, max(first, 0), min(last, n_frames))
+        silence = padding_frame(self._face.config)
+        before = np.broadcast_to(silence, (max(-first, 0), len(silence)))
+        after = np.broadcast_to(silence, (max(last - n_frames, 0), len(silence)))
+        return np.concatenate([before, inside, after])
+
+    def _in_blocks(self, inputs: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """(T + 2 * context, I), (T, S) -> (T, 52); memory does not grow with T beyond the result."""
+        context = self._face.config.context
+        parts = [
+            self._face.decode(inputs[k : k + BLOCK_FRAMES + 2 * context], codes[k : k + BLOCK_FRAMES])
+            for k in range(0, len(codes), BLOCK_FRAMES)
+        ]
+        return np.concatenate(parts)
+
+
+def _at(style: StyleTrack, times_s: np.ndarray) -> np.ndarray:
+    """(N, D) codes at any times, linear between frames, held at the end."""
+    position = np.clip(times_s * style.fps, 0, style.n_frames - 1)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, style.n_frames - 1)
+    share = (position - low).astype(np.float32)[:, None]
+    return style.codes[low] * (1 - share) + style.codes[high] * share
+
+
+def _between(values: np.ndarray, start_s: float, fps: float, times_s: np.ndarray) -> np.ndarray:
+    """Values of frames start_s + k / fps at other times: smooth, without overshooting, held at the ends."""
+    clock_s = frame_times(len(values), fps, start_s)
+    if len(values) == 1:
+        return np.repeat(values, len(times_s), axis=0)
+    return np.asarray(PchipInterpolator(clock_s, values)(np.clip(times_s, clock_s[0], clock_s[-1])), np.float32)

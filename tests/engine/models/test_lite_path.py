@@ -1,0 +1,29 @@
+"""The lite installation has no torch, and none of its modules may want it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_WALK = """
+import importlib, pkgutil, sys
+for name in ("torch", "torchvision", "torchaudio", "safetensors", "onnx", "onnxscript", "open_clip", "bpy"):
+    sys.modules[name] = None
+import talkclip.engine
+walked = []
+for module in pkgutil.walk_packages(talkclip.engine.__path__, "talkclip.engine.", onerror=lambda name: None):
+    if not module.name.startswith("talkclip.engine.models.nets"):
+        importlib.import_module(module.name)
+        walked.append(module.name)
+assert "talkclip.engine.models.blocks" in walked and "talkclip.engine.pipeline" in walked, walked
+assert not any(name.startswith("talkclip.engine.models.nets.") for name in sys.modules)
+try:
+    import talkclip.engine.models.nets.model
+except ImportError:
+    print(len(walked), "modules")
+"""
+
+
+def test_every_module_but_the_networks_imports_without_torch() -> None:
+    done = subprocess.run([sys.executable, "-c", _WALK], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.endswith("modules\n"), done.stderr
