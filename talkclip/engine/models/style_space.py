@@ -27,7 +27,7 @@ class StyleSpace:
         name: what `StyleTrack.space` says; holds the weights' hash, so that codes of another model are refused.
         dim: length of a code.
         anchor: how many first numbers are the pose.
-        encoder_id: the text encoder that T2SS was trained on.
+        encoder_id, encoder_hash: the text encoder that T2SS was trained on.
         arrays: weights by name, as in the torch modules.
         adapted_share: of the adapter in T2SS's residual mix.
     """

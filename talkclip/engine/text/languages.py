@@ -16,6 +16,7 @@ from typing import Any
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.clause import Feeling
+from talkclip.engine.text.sides import SIDE_WORDS
 from talkclip_rigs.facs import AuMove
 
 ENGLISH = "English"
@@ -65,8 +66,14 @@ def language_of(text: str) -> str:
     counts = {name: sum(word in _common(name) for word in words) for name, row in _rows().items() if "common" in row}
     stems = {name: len(_hits(text.lower(), name)) for name in counts}
     best = max(counts, key=lambda name: (counts[name] + 1.5 * stems[name], stems[name]))
-    english = sum(word in _ENGLISH_COMMON for word in words) + 1.5 * sum(1 for _ in lexicon.feeling_words().find(words))
+    english = sum(word in _ENGLISH_COMMON for word in words) + 1.5 * _english_hits(words)
     return best if counts[best] + 1.5 * stems[best] > english and counts[best] + stems[best] > 0 else ENGLISH
+
+
+def _english_hits(words: list[str]) -> int:
+    """Words of the English vocabulary: "a brave smile" is not Portuguese."""
+    tables = (lexicon.feeling_words(), lexicon.movement_words(), lexicon.regions(), lexicon.actions())
+    return sum(1 for table in tables for _ in table.find(words)) + sum(word in SIDE_WORDS for word in words)
 
 
 def read_foreign(text: str, language: str) -> ForeignReading:
