@@ -8,7 +8,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from talkclip.cli import animate, batch, doctor, keys, phones, prompt, render, serve, status
+from talkclip.cli import animate, batch, corpus, doctor, keys, phones, prompt, render, serve, status
 from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
 
 EXIT_FAILURE, EXIT_CANCELLED = 1, 130
@@ -31,6 +31,7 @@ app.add_typer(keys.app)
 app.command("prompt")(prompt.prompt)
 app.command("phones")(phones.phones)
 app.command("doctor")(doctor.doctor)
+app.add_typer(corpus.app, name="corpus")
 
 
 def main() -> None:
