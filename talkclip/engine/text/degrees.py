@@ -40,7 +40,8 @@ def find_degrees(marks: Marks, regions: tuple[Hit, ...], owners: frozenset[int])
     found = [
         (start, end, factor)
         for start, end, factor in marks.peek(lexicon.degrees(), movement=False)
-        if not any(region.start < end and start < region.end for region in regions)
+        if not (marks.words[start:end] == ["light"] and start and marks.words[start - 1] == "the")
+        and not any(region.start < end and start < region.end for region in regions)
     ]
     for start, end, _ in found:
         marks.mark(start, end)
