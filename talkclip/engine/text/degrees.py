@@ -9,6 +9,9 @@ from talkclip.engine.text.marks import Hit, Marks
 
 # A word of degree further away than this speaks of something else.
 _REACH = 4
+# "as hard as he possibly can": how far the words that say so stand from the first "as".
+_UTMOST_REACH = 6
+_VERY_STRONG = 1.6
 # How much of the way to the top a degree of 2 takes a word of feeling.
 _RAISING = 0.8
 
@@ -37,14 +40,29 @@ class Degrees:
 
 def find_degrees(marks: Marks, regions: tuple[Hit, ...], owners: frozenset[int]) -> Degrees:
     """The words of degree that nothing else explains; the half of "the upper half" is none."""
-    found = [
+    utmost = _utmost(marks)
+    for start, end, _ in utmost:
+        marks.mark(start, end)
+    found = utmost + [
         (start, end, factor)
         for start, end, factor in marks.peek(lexicon.degrees(), movement=False)
-        if not any(region.start < end and start < region.end for region in regions)
+        if not (marks.words[start:end] == ["light"] and start and marks.words[start - 1] == "the")
+        and not any(region.start < end and start < region.end for region in regions)
     ]
     for start, end, _ in found:
         marks.mark(start, end)
     return Degrees(tuple(found), owners)
+
+
+def _utmost(marks: Marks) -> list[tuple[int, int, float]]:
+    """'As far as they'll go', 'as wide as you possibly can': a very strong degree; "wide" may be what the eyes do."""
+    words = marks.words
+    for start in range(len(words) - 3):
+        if words[start] == "as" and words[start + 2] == "as":
+            ends = [i for i in range(start + 3, len(words)) if words[i] in lexicon.words_that("utmost")]
+            if ends and ends[0] <= start + _UTMOST_REACH:
+                return [(start + 2 * marks.used[start + 1], ends[-1] + 1, _VERY_STRONG)]
+    return []
 
 
 def felt(strength: float, factor: float) -> float:

@@ -85,8 +85,10 @@ def of_its_part(move: Move, idle: tuple[Hit, ...], words: list[str]) -> Move:
 
 def _halves(marks: Marks) -> frozenset[int]:
     """Words inside a region that begin no movement: "the lower half smiles" is no half-smile."""
-    regions = [(s, e) for s, e, _ in marks.peek(lexicon.regions())]
-    return frozenset(i for s, e in regions for i in range(s + 1, e) if marks.words[i] in ("half", "teeth"))
+    inside = {i: name for s, e, name in marks.peek(lexicon.regions()) for i in range(s + 1, e)}
+    return frozenset(
+        i for i, name in inside.items() if marks.words[i] in ("half", "teeth") or name in ("lower_lip", "lower_teeth")
+    )
 
 
 def _is_an_action(marks: Marks, start: int, end: int) -> bool:

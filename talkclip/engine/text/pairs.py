@@ -69,7 +69,8 @@ def find_pairs(marks: Marks, lead: str, carried: str, waiting: tuple[str, ...]) 
     """
     regions = [Hit(s, e, _refined(name, marks.words)) for s, e, name in marks.peek(lexicon.regions())]
     regions = [region for region in regions if not _is_a_place(region, regions, marks.words)]
-    short = sum(w not in lexicon.words_that("silent") and w not in SIDE_WORDS for w in marks.words) <= _SHORT
+    says = [w for w in marks.words if w not in lexicon.words_that("silent") and w not in SIDE_WORDS]
+    short = len(says) <= _SHORT and not any(marks.used)
     in_region = [any(r.start <= i < r.end for r in regions) for i in range(len(marks.words))]
     found = [
         Pair(action, region, action.name, action.name if action.name in ("left", "right") else "")

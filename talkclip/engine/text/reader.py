@@ -133,7 +133,9 @@ class ClauseReader:
 
     def _find_lessening(self) -> bool:
         """'Less brow', 'ease up on the smile', 'frown less': lowers what other clauses show."""
-        hit = lexicon.phrases_that("lessening").at(self._words, 0) if self._words else None
+        if not self._words or "than" in self._words:  # "less scared than before" is a degree
+            return False
+        hit = lexicon.phrases_that("lessening").at(self._words, 0)
         if hit is not None:
             self._marks.mark(0, hit[0])
         elif len(self._words) > 1 and self._words[-1] == "less" and self._words[-2] not in ("or", "care"):

@@ -73,6 +73,13 @@ def test_degrees_order_and_strong_ones_lift_weak_words() -> None:
     assert felt(0.3, 1.6) > 0.6 and felt(0.95, 1.6) == 1.0 and felt(0.3, 0.5) == 0.15
 
 
+@pytest.mark.parametrize(
+    "prompt", ["eyes as wide as they go", "brows raised as high as you can", "smile as big as possible"]
+)
+def test_as_far_as_it_goes(prompt: str) -> None:
+    assert max(levels(prompt).values()) == 1.0
+
+
 def test_a_feeling_may_be_a_degree() -> None:
     (clause,) = parse("bitterly disappointed")
     assert [f.words for f in clause.feelings] == ["disappointed"] and clause.feelings[0].strength > 0.4
