@@ -22,7 +22,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,7 @@ class HourFigures:
 
     Attributes:
         hour_first_chunk_s, hour_total_s: upload included.
+        hour_cpu_s: processor time of server and worker.
         hour_peak_mb_worker, hour_peak_mb_server: most memory; None where the system does not tell.
         hour_cancel_s: from `cancel` in its middle until the worker is free.
         edit_beside_hour_ms_median, edit_beside_hour_ms_max: edits of a 10 s line meanwhile.
@@ -66,6 +67,7 @@ class HourFigures:
 
     hour_first_chunk_s: float
     hour_total_s: float
+    hour_cpu_s: float | None
     hour_peak_mb_worker: float | None
     hour_peak_mb_server: float | None
     hour_cancel_s: float
@@ -101,10 +103,12 @@ def measure(folder: Path) -> Figures:
         line = clip_file(folder / "line.wav", 0, CLIP_S)
         client.animate(_request(line, "warm"))
         pings = [1000 * client.ping() for _ in range(20)]
-        chunks, animate_cpu = _timed(server, _first_chunks(client, line))
+        takes = [_request(line, f"a furious man, take {number}") for number in range(N_CHUNKS)]
+        chunks, animate_cpu = _timed(server, _first_chunks_of(client, takes))
         edits, edit_cpu = _timed(server, _edits(client, line))
-        clips = [clip_file(folder / f"line{number}.wav", number, CLIP_S) for number in range(1, N_CLIPS + 1)]
-        news, new_cpu = _timed(server, _new_clips(client, clips))
+        files = [clip_file(folder / f"line{number}.wav", number, CLIP_S) for number in range(1, N_CLIPS + 1)]
+        clips = [_request(file, f"a worried woman, take {number}") for number, file in enumerate(files)]
+        news, new_cpu = _timed(server, _first_chunks_of(client, clips))
     p95 = float(np.percentile(edits, 95))
     medians = map(statistics.median, (chunks, news, pings))
     return Figures(statistics.median(edits), p95, *medians, edit_cpu, animate_cpu, new_cpu)
@@ -114,10 +118,8 @@ def measure_hour(folder: Path) -> HourFigures:
     """Stream an hour; then another one, with edits of a short line beside it, and cancel it."""
     with serving(folder) as server, Client(server.address) as client, Client(server.address) as animator:
         hour = clip_file(folder / "hour.wav", 1, 3600.0)
-        began_s, first_s = time.perf_counter(), 0.0
-        for item in client.stream(_request(hour, "a calm woman", 3600.0)):
-            if isinstance(item, Frames) and not first_s:
-                first_s = time.perf_counter() - began_s
+        began_s = time.perf_counter()
+        (first_ms,), cpu_ms = _timed(server, _first_chunks_of(client, [_request(hour, "a calm woman", 3600.0)]))
         total_s = time.perf_counter() - began_s
         peaks = server.worker_peak_mb(), server.server_peak_mb()
         line = clip_file(folder / "short line.wav", 3, CLIP_S)
@@ -128,7 +130,8 @@ def measure_hour(folder: Path) -> HourFigures:
             time.sleep(0.005)
         edits = list(itertools.islice(_edits(animator, line), 20))
         cancel_s = _cancel_time_s(client, job)
-    return HourFigures(first_s, total_s, *peaks, cancel_s, statistics.median(edits), max(edits))
+    cpu_s = None if cpu_ms is None else cpu_ms / 1000
+    return HourFigures(first_ms / 1000, total_s, cpu_s, *peaks, cancel_s, statistics.median(edits), max(edits))
 
 
 def clip_file(path: Path, number: int, seconds: float) -> Path:
@@ -166,14 +169,9 @@ def _first_chunk_ms(client: Client, request: SpeakRequest) -> float:
     return 1000 * first_s
 
 
-def _first_chunks(client: Client, line: Path) -> Iterator[float]:
-    for number in range(N_CHUNKS):
-        yield _first_chunk_ms(client, _request(line, f"a furious man, take {number}"))
-
-
-def _new_clips(client: Client, clips: list[Path]) -> Iterator[float]:
-    for number, clip in enumerate(clips):
-        yield _first_chunk_ms(client, _request(clip, f"a worried woman, take {number}"))
+def _first_chunks_of(client: Client, requests: Iterable[SpeakRequest]) -> Iterator[float]:
+    for request in requests:
+        yield _first_chunk_ms(client, request)
 
 
 def _edits(client: Client, line: Path) -> Iterator[float]:
