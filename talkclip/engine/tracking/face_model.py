@@ -14,7 +14,7 @@ from talkclip_rigs.head import DefaultHead
 
 _STEP_M = 1e-5
 # Shapes that the points do not show: gaze moves only the iris, the tongue has no landmark.
-UNSEEN = tuple(name for name in ARKIT52 if name.startswith("eyeLook")) + ("tongueOut",)
+UNSEEN = (*(name for name in ARKIT52 if name.startswith("eyeLook")), "tongueOut")
 
 
 @dataclasses.dataclass(frozen=True)
