@@ -15,6 +15,10 @@ _OCCLUDED = (0.45, 1.04)
 # Cosine to the camera below which the light is left alone.
 _GRAZING = 0.15
 _TRIALS = 4
+# Linear albedo of teeth; how much of the colour cast of white surfaces is believed.
+_TOOTH, _WHITE_COLOR = 0.68, 0.6
+# (max - min) / max of the sRGB colour of skin in a colour photograph.
+_USUAL_SATURATION = 0.22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +28,13 @@ class PortraitLight:
     Attributes:
         ambient: > 0. direct: (3,) camera axes (+x right, +y up, +z to the camera).
         white: (3,) linear 0..1, how a white surface under this light would look.
+        saturation: 0 (a drawing in grey) .. 1, how colourful the portrait is.
     """
 
     ambient: float
     direct: np.ndarray
     white: np.ndarray
+    saturation: float
 
     def brightness(self, normals: np.ndarray) -> np.ndarray:
         """(V,) for unit normals (V, 3)."""
@@ -48,13 +54,15 @@ class PortraitLight:
         return 1.0 + steep * (np.clip(ratio, _LEAST**2.2, _MOST**2.2) ** (1 / 2.2) - 1.0)
 
 
-def estimate_light(colors: np.ndarray, normals: np.ndarray, albedo: np.ndarray, eye_white: np.ndarray) -> PortraitLight:
+def estimate_light(
+    colors: np.ndarray, normals: np.ndarray, albedo: np.ndarray, eye_white: np.ndarray, teeth: np.ndarray | None = None
+) -> PortraitLight:
     """Fit the light to skin.
 
     Args:
         colors: (N, 3) sRGB 0..255 of skin points in the portrait; normals: (N, 3) theirs, in camera axes.
         albedo: (3,) linear colour of usual skin.
-        eye_white: (3,) sRGB 0..255 of the brightest part of the eyes.
+        eye_white: (3,) sRGB 0..255 of the brightest part of the eyes; teeth: (3,) the same of an open mouth.
     """
     linear = srgb_to_linear(colors / 255.0)
     bright = linear @ np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -75,7 +83,13 @@ def estimate_light(colors: np.ndarray, normals: np.ndarray, albedo: np.ndarray, 
     seen_white = srgb_to_linear(eye_white / 255.0) * 1.25
     # Dark skin is not dim light: whichever says brighter is nearer to the truth.
     white = np.maximum(seen_white, np.minimum(skin_white, 1.6 * seen_white))
-    return PortraitLight(ambient, direct.astype(np.float32), np.clip(white, 0.05, 1.1).astype(np.float32))
+    if teeth is not None:
+        white = np.maximum(white, srgb_to_linear(teeth / 255.0) / _TOOTH)
+    # The eye's white borrows colour from lids and lashes.
+    white = white.mean() + _WHITE_COLOR * (white - white.mean())
+    mean = np.median(colors, axis=0)
+    saturation = float(np.clip((mean.max() - mean.min()) / max(mean.max(), 1.0) / _USUAL_SATURATION, 0, 1))
+    return PortraitLight(ambient, direct.astype(np.float32), np.clip(white, 0.05, 1.1).astype(np.float32), saturation)
 
 
 def mouth_colors(
@@ -94,5 +108,7 @@ def mouth_colors(
     half = toward + np.array([0.0, 0.0, 1.0], np.float32)
     half /= np.linalg.norm(half)
     glint = np.clip(normals @ half, 0, 1) ** 40
+    grey = albedo.mean(1, keepdims=True)
+    albedo = grey + light.saturation * (albedo - grey)
     linear = light.white * (albedo * (diffuse * occlusion)[:, None] + (0.22 * shine * glint * occlusion)[:, None])
     return np.asarray(255.0 * linear_to_srgb(np.clip(linear, 0, 1)), np.float32)

@@ -14,6 +14,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
 from talkclip.coefficients import ARKIT52, arkit_index
+from talkclip.engine.render.portrait.plates import mouth_open
 from talkclip.engine.tracking.face_model import face_model
 from talkclip.engine.tracking.fit import FaceFit, HeadPose, fit_face
 from talkclip.engine.tracking.identity import identity_basis, shaped_head
@@ -31,6 +32,8 @@ _MAX_YAW_RAD, _MAX_PITCH_RAD = 0.60, 0.55
 # The landmark warp fades out this far from the last landmark.
 _FADE_FROM_M, _FADE_OVER_M = 0.008, 0.030
 _SEAM_REACH_M = 0.007
+_TOUCHING_M, _LID_REACH_M = 0.0012, 0.024
+_LASHES_M, _BELOW_LASHES_M = 0.0011, 0.0035
 # Shapes that a portrait's own amount of belongs to the person: heavy lids and raised brows are looks, not acting.
 _LOOKS = tuple(
     n for n in ARKIT52
@@ -126,13 +129,16 @@ def _person(image: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> 
     warp = _landmark_warp(points, fit, posed[basis.skin_rows])
     looks_only = shown - own
     # What the picture shows is the truth; at rest the expression is taken out of it again.
-    source = posed + basis.on_head(warp)
+    source = _eyes_fitted(posed + basis.on_head(warp))
+    if not mouth_open(points[:, :2]):
+        # The line between shut lips is part of the lips, not a gap: it must not vanish.
+        source = _lips_shut(source, posed)
     rest = source - np.tensordot(own, mean.deltas, 1)
     looked = mean.vertices + np.tensordot(looks_only, mean.deltas, 1)
     rest = _teeth_fitted(_lips_shut(rest, looked))
     moved = dataclasses.replace(shaped_head(basis.skin_offsets(fit.person)), vertices=rest.astype(np.float32))
     head = dataclasses.replace(
-        moved, deltas=_own_deltas(moved), eye_centers=_eye_centers(moved, source, mean)
+        moved, deltas=_own_deltas(moved), eye_centers=_eye_centers(moved, mean)
     )
     return Person(image, crop, points[:, :2].astype(np.float32), fit.pose, head, source.astype(np.float32), own)
 
@@ -156,16 +162,44 @@ def _lips_shut(rest: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Rest shape (V, 3) whose lips meet as they do in `like`: landmarks of a photographed smile leave a gap."""
     head = DefaultHead.load()
     upper, lower = _lips(head)
-    distance, partner = cKDTree(head.vertices[lower]).query(head.vertices[upper])
-    touching = distance < 0.0012
-    a, b = upper[touching], lower[partner[touching]]
-    gap = (rest[a] - rest[b]) - (like[a] - like[b])
+    return rest + _meeting(rest, like, head.vertices, head.vertices, upper, lower, (0.5, 0.5), _SEAM_REACH_M)
+
+
+def _meeting(
+    shape: np.ndarray, like: np.ndarray, touching: np.ndarray, places: np.ndarray, upper: np.ndarray,
+    lower: np.ndarray, shares: tuple[float, float], reach_m: float,
+) -> np.ndarray:  # fmt: skip
+    """(V, 3) what brings two edges of `shape` together as they are in `like`.
+
+    Args:
+        touching: (V, 3) the default head in a state in which the edges touch: says who meets whom.
+        places: (V, 3) the default head at rest: says who is near an edge and moves along.
+        upper, lower: vertices on both sides; shares: how much of the way each side goes.
+    """
+    distance, partner = cKDTree(touching[lower]).query(touching[upper])
+    near = distance < _TOUCHING_M
+    a, b = upper[near], lower[partner[near]]
+    gap = (shape[a] - shape[b]) - (like[a] - like[b])
     gap[:, 0] = 0.0
-    out = rest.copy()
-    for rows, seam, share in ((upper, a, -0.5), (lower, b, 0.5)):
-        away, nearest = cKDTree(head.vertices[seam]).query(head.vertices[rows], k=3)
-        fall = np.exp(-((away[:, 0] / _SEAM_REACH_M) ** 2))
+    out = np.zeros_like(shape)
+    for rows, seam, share in ((upper, a, -shares[0]), (lower, b, shares[1])):
+        away, nearest = cKDTree(places[seam]).query(places[rows], k=3)
+        fall = np.exp(-((away[:, 0] / reach_m) ** 2))
         out[rows] += share * fall[:, None] * gap[nearest].mean(1)
+    return out
+
+
+def _eyes_fitted(shape: np.ndarray) -> np.ndarray:
+    """Shape (V, 3) with eyeballs as large as these eyes are wide, their fronts where they were."""
+    head = DefaultHead.load()
+    out = shape.copy()
+    for side in ("left", "right"):
+        inner, outer = head.landmarks[f"eye_inner_{side}"], head.landmarks[f"eye_outer_{side}"]
+        usual = np.linalg.norm(head.vertices[inner] - head.vertices[outer])
+        larger = float(np.clip(np.linalg.norm(shape[inner] - shape[outer]) / usual, 0.85, 1.5))
+        rows = np.flatnonzero(head.part == head.part_names.index(f"{side}_eye"))
+        front = shape[rows[shape[rows, 2].argmax()]]
+        out[rows] = front + larger * (shape[rows] - front)
     return out
 
 
@@ -196,22 +230,64 @@ def _lips(head: DefaultHead) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own_deltas(head: DefaultHead) -> np.ndarray:
-    """The default head's shapes, with blinks as wide as this person's eyes are open."""
+    """The default head's shapes, with blinks that bring this person's lids together and gazes as large as the eyes."""
     deltas = np.array(head.deltas)
     default = DefaultHead.load()
-    for side in ("Left", "Right"):
-        low = side.lower()
-        upper, lower = head.landmarks[f"lid_upper_{low}"], head.landmarks[f"lid_lower_{low}"]
+    for side in ("left", "right"):
+        rows = head.part == head.part_names.index(f"{side}_eye")
+        deltas[:, rows] *= np.ptp(head.vertices[rows, 0]) / np.ptp(default.vertices[rows, 0])
+        shape = arkit_index(f"eyeBlink{side.title()}")
+        upper, lower = head.landmarks[f"lid_upper_{side}"], head.landmarks[f"lid_lower_{side}"]
         open_m = head.vertices[upper, 1] - head.vertices[lower, 1]
         usual_m = default.vertices[upper, 1] - default.vertices[lower, 1]
-        deltas[arkit_index(f"eyeBlink{side}")] *= float(np.clip(open_m / usual_m, 0.4, 1.8))
+        deltas[shape] *= float(np.clip(open_m / usual_m, 0.3, 2.5))
+        shut = default.vertices + default.deltas[shape]
+        falls, stays = _lid_sides(side)
+        deltas[shape] += _meeting(
+            head.vertices + deltas[shape], shut, shut, default.vertices, falls, stays, (0.9, 0.1), _SEAM_REACH_M / 2
+        )
     return deltas
 
 
-def _eye_centers(head: DefaultHead, source: np.ndarray, mean: DefaultHead) -> dict[str, np.ndarray]:
+def _lid_sides(side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Skin vertices of the default head around an eye that fall with a blink, and those that stay."""
+    head = DefaultHead.load()
+    drop = -head.deltas[arkit_index(f"eyeBlink{side.title()}"), :, 1]
+    near = np.linalg.norm(head.vertices - head.eye_centers[side], axis=1) < _LID_REACH_M
+    near &= head.part == head.part_names.index("skin")
+    return np.flatnonzero(near & (drop > 0.45 * drop.max())), np.flatnonzero(near & (drop < 0.15 * drop.max()))
+
+
+def unfolding_lids() -> np.ndarray:
+    """(2, V) 0..1 for the left and the right eye: skin that only a closed lid shows.
+
+    That is the upper lid between its crease and its lashes, and the strip below the lashes that the drawn or
+    photographed eye may reach into.
+    """
+    head = DefaultHead.load()
+    out = np.zeros((2, len(head.vertices)), np.float32)
+    for number, side in enumerate(("left", "right")):
+        delta = head.deltas[arkit_index(f"eyeBlink{side.title()}")]
+        falls, stays = _lid_sides(side)
+        distance, partner = cKDTree((head.vertices + delta)[stays]).query((head.vertices + delta)[falls])
+        near = distance < _TOUCHING_M
+        upper_edge, lower_edge = falls[near], stays[partner[near]]
+        drop = -delta[:, 1] / -delta[:, 1].min()
+        lid = np.clip((drop - 0.12) / 0.25, 0, 1)
+        to_lashes, _ = cKDTree(head.vertices[upper_edge]).query(head.vertices)
+        to_lower, _ = cKDTree(head.vertices[lower_edge]).query(head.vertices)
+        upper = lid * (1 - np.exp(-((to_lashes / _LASHES_M) ** 2)))
+        below = np.exp(-((to_lower / _BELOW_LASHES_M) ** 4))
+        below[falls] = 0.0
+        out[number] = np.maximum(upper, below)
+    return out
+
+
+def _eye_centers(head: DefaultHead, mean: DefaultHead) -> dict[str, np.ndarray]:
     centers = {}
     for name in ("left", "right"):
         rows = head.part == head.part_names.index(f"{name}_eye")
-        shift = (head.vertices[rows] - mean.vertices[rows]).mean(0)
-        centers[name] = (mean.eye_centers[name] + shift).astype(np.float32)
+        # A ball is its own middle, whatever its size.
+        offset = mean.eye_centers[name] - mean.vertices[rows].mean(0)
+        centers[name] = (head.vertices[rows].mean(0) + offset).astype(np.float32)
     return centers

@@ -17,7 +17,7 @@ EYE_EDGES = (
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
 )
 # Lips further apart than this share of the mouth's width show what is behind them.
-_OPEN_SHARE = 0.05
+_OPEN_SHARE = 0.085
 # Lashes and creases reach this far from an eye, in heights of its opening.
 _LASHES_SHARE = 0.45
 
@@ -53,12 +53,27 @@ def make_plates(image: np.ndarray, landmarks: np.ndarray, face: np.ndarray) -> P
     solid = alpha > 0.995 if alpha.min() < 0.5 else np.ones(alpha.shape, bool)
     eroded = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     person = _filled(picture, eroded) if not solid.all() else picture.copy()
-    far = alpha <= 0.004
+    far = cv2.dilate((alpha > 0.004).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     background = _filled(picture, far) if far.any() else picture.copy()
     rest = picture - (alpha[..., None] * person + (1 - alpha[..., None]) * background)
     skin = _without_mouth(person, landmarks)
     soft = np.concatenate([alpha[..., None], rest], -1).astype(np.float32)
     return Plates(skin, _lids(skin, landmarks), _eyeballs(picture, landmarks), background, soft)
+
+
+def mouth_open(landmarks: np.ndarray) -> bool:
+    """True when the lips of landmarks (468, 2) show what is behind them, and not just a line."""
+    mouth = landmarks[list(MOUTH_EDGE)]
+    return bool(np.linalg.norm(mouth[5] - mouth[15]) > _OPEN_SHARE * np.linalg.norm(mouth[0] - mouth[10]))
+
+
+def brightest(picture: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """(3,) mean colour of the brightest fifth inside a polygon (N, 2) of pixels."""
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
+    inside = picture[mask > 0].astype(np.float32)
+    bright = inside.sum(1)
+    return np.asarray(inside[bright >= np.percentile(bright, 80)].mean(0))
 
 
 def _filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -131,7 +146,7 @@ def _without_mouth(person: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     size = person.shape[0]
     mouth = landmarks[list(MOUTH_EDGE)]
     out = person
-    if np.linalg.norm(mouth[5] - mouth[15]) > _OPEN_SHARE * np.linalg.norm(mouth[0] - mouth[10]):
+    if mouth_open(landmarks):
         # Teeth shine over the edge of the lips: fill a little more than the gap, and from lips, not from chin.
         hole = _opening(person.shape, mouth, size / 256)
         lips = _opening(person.shape, landmarks[list(LIPS_EDGE)], 0) & ~hole

@@ -14,14 +14,15 @@ import cv2
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.render import raster
 from talkclip.engine.render.kinds import EYE, SKIN, TEETH, WET
 from talkclip.engine.render.portrait import kernels
 from talkclip.engine.render.portrait.light import PortraitLight, estimate_light, mouth_colors
-from talkclip.engine.render.portrait.person import Person
-from talkclip.engine.render.portrait.plates import EYE_EDGES, fill, make_plates
+from talkclip.engine.render.portrait.person import Person, unfolding_lids
+from talkclip.engine.render.portrait.plates import EYE_EDGES, MOUTH_EDGE, brightest, fill, make_plates, mouth_open
 from talkclip.engine.render.render_mesh import NECK_BENDS_FROM_M, NECK_BENDS_TO_M, PosedMesh, RenderMesh, bend
 from talkclip.engine.tracking.fit import CAMERA_M
 
@@ -32,6 +33,12 @@ _FRONT_M, _SIDE_M, _PLANE_Z_M = 0.026, 0.068, 0.008
 _CHIN_FROM_M, _CHIN_TO_M = 0.045, 0.075
 _BESIDE_FROM_M, _BESIDE_TO_M, _BESIDE_BELOW_M = 0.075, 0.12, 0.0
 _BLINKS = (arkit_index("eyeBlinkLeft"), arkit_index("eyeBlinkRight"))
+_EYE_BACK_M = 0.003
+_RIM_DARK, _RIM_M = 0.45, 0.0011
+# Of a photographed smile this much stays when the mouth should rest: cheeks keep its traces anyway.
+_KEEP = 0.35
+_KEPT = tuple(i for i, n in enumerate(ARKIT52) if n.startswith(("mouthSmile", "mouthDimple", "mouthStretch")))
+_DARKEST, _NECK_FROM_M, _NECK_TO_M = 0.12, -0.075, -0.055
 _GRID = 64
 # Shares of the picture: the edge strip that rests, and how far the face's own motion reaches past it.
 _EDGE_SHARE, _REACH_SHARE = 0.09, 0.16
@@ -72,9 +79,13 @@ class PortraitRenderer:
         self.plates = make_plates(person.image, person.landmarks, ids >= 0)
         self.light = self._estimate_light(shown, ids)
         self._before = self.light.brightness(self._normals(shown))
-        self._occlusion_before = np.maximum(shown.moving[:, 6], 0.05)
+        # What the default head's hair and lips hide may be open here: a floor keeps the quotient calm.
+        self._occlusion_before = shown.moving[:, 6] + _DARKEST
+        self._rim = self._lip_rim() if mouth_open(person.landmarks) else None
+        self._shaded = _ease((self.mesh.rest[:, 1] - _NECK_FROM_M) / (_NECK_TO_M - _NECK_FROM_M))
         self._plane, self._plane_follows, self._plane_source = self._make_plane()
-        self._still = (person.own.astype(np.float32), np.zeros(6, np.float32))
+        self._kept = np.zeros(len(ARKIT52), np.float32)
+        self._kept[list(_KEPT)] = _KEEP * np.clip(person.own[list(_KEPT)], 0, 1)
 
     def frame(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """One picture -> uint8 (S, S, 3) sRGB.
@@ -97,6 +108,7 @@ class PortraitRenderer:
         if values.shape != (len(ARKIT52),):
             raise ValueError(f"values have shape {values.shape}, not ({len(ARKIT52)},)")
         pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
+        values = values + self._kept * (1.0 - np.clip(values, 0, 1))
         posed = self.mesh.pose(values, pose)
         screen = self._project(posed.points, 1.0, 0.0, 0.0)
         normals = self._normals(posed)
@@ -118,11 +130,14 @@ class PortraitRenderer:
 
     def _gain(self, posed: PosedMesh, normals: np.ndarray) -> np.ndarray:
         """(V,) light now by light in the portrait; eyeballs only know the shade of the lids."""
-        occluded = posed.moving[:, 6] / self._occlusion_before
+        occluded = (posed.moving[:, 6] + _DARKEST) / self._occlusion_before
         gain = self.light.gain(normals, occluded, self._before)
         eyes = self.mesh.side >= 0
         gain[eyes] = np.clip(occluded[eyes], 0.75, 1.15) ** 0.45
-        return gain.astype(np.float32)
+        if self._rim is not None:
+            gain = gain * self._rim
+        # The neck's shade is the portrait's own; the default head's would end at its edge.
+        return (1.0 + self._shaded * (gain - 1.0)).astype(np.float32)
 
     def _flow(self, screen: np.ndarray, gain: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """(S, S, 3): source minus target in pixels, and the change of light."""
@@ -187,6 +202,8 @@ class PortraitRenderer:
         if right <= left or bottom <= top:
             return
         fine = self._project(points, float(_SUPER), float(left), float(top))
+        # Lids lie on the eye, also on one that is wider than the default head's: the ball steps back a little.
+        fine[self._eye_rows, 2] -= _EYE_BACK_M / CAMERA_M**2
         # Skin that folds over in a strong scowl must still hide the eye behind it: both sides are drawn.
         _, ids = _draw(fine, patch.triangles, (bottom - top) * _SUPER, (right - left) * _SUPER, both_sides=True)
         kernels.shade_patch(
@@ -227,6 +244,7 @@ class PortraitRenderer:
         sample[np.isin(kind, (TEETH, WET))] = kernels.MOUTH_SAMPLE
         places = [(mouth, _MOUTH_PATCH_M, (SKIN, TEETH, WET))]
         places += [(mesh.head.eye_centers[name], _EYE_PATCH_M, (SKIN, EYE)) for name in ("left", "right")]
+        self._eye_rows = np.flatnonzero(mesh.side >= 0)
         self._patches = []
         for center, reach, kinds in places:
             away = np.linalg.norm((middles - center) * [0.9, 1.1, 0.6], axis=1)
@@ -236,7 +254,7 @@ class PortraitRenderer:
             framed = kind[chosen] == EYE if kinds[1] == EYE else (kind[chosen] == SKIN) & (away[chosen] < 0.7 * reach)
             vertices = np.unique(triangles[framed])
             self._patches.append(_Patch(triangles, sample[chosen], vertices))
-        self._lids = np.stack([self._upper_lid(shape) for shape in _BLINKS])
+        self._lids = mesh.subdivided(unfolding_lids().T).T.astype(np.float32)
         inside = np.unique(mesh.triangles[np.isin(kind, (TEETH, WET))])
         self._inside = inside
         skin = np.unique(mesh.triangles[kind == SKIN])
@@ -247,11 +265,13 @@ class PortraitRenderer:
         self._wet = np.where(cheek, 0.25, 1.0).astype(np.float32)
         self._inside_albedo = mesh.paint[inside, 3:6].copy()
 
-    def _upper_lid(self, shape: int) -> np.ndarray:
-        """(V,) 1 on the skin that a blink unfolds, 0 at the edge with the lashes and beyond the crease."""
-        drop = -(self.mesh.subdivided(self.mesh.head.deltas[shape])[:, 1])
-        share = drop / drop.max()
-        return (_ease((share - 0.12) / 0.25) * (1 - _ease((share - 0.86) / 0.10))).astype(np.float32)
+    def _lip_rim(self) -> np.ndarray:
+        """(V,) factor that draws the line between lips: a portrait with an open mouth has none to give."""
+        mesh = self.mesh
+        skin, inside = np.unique(mesh.triangles[mesh.kind == SKIN]), np.unique(mesh.triangles[mesh.kind == WET])
+        edge = np.intersect1d(skin, inside)
+        away, _ = cKDTree(mesh.rest[edge]).query(mesh.rest)
+        return (1.0 - _RIM_DARK * np.exp(-((away / _RIM_M) ** 2))).astype(np.float32)
 
     def _connected_to(self, start: np.ndarray, among: np.ndarray) -> np.ndarray:
         """(N,) bool: which of the vertices `among` hang together with those of `start`."""
@@ -272,14 +292,11 @@ class PortraitRenderer:
         whites = []
         for edge in EYE_EDGES:
             points = self.person.landmarks[list(edge)]
-            mask = np.zeros(image.shape[:2], np.uint8)
-            cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 1)
-            inside = image[mask > 0]
-            if len(inside):
-                bright = inside.sum(1)
-                whites.append(inside[bright >= np.percentile(bright, 80)].mean(0))
-        white = np.mean(whites, axis=0) if whites else np.full(3, 160.0)
-        return estimate_light(image[y, x], normals[rows], albedo, white)
+            whites.append(brightest(image, points))
+        teeth = None
+        if mouth_open(self.person.landmarks):
+            teeth = brightest(image, self.person.landmarks[list(MOUTH_EDGE)])
+        return estimate_light(image[y, x], normals[rows], albedo, np.mean(whites, axis=0), teeth)
 
     def _make_plane(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points of the plane (G * G, 3) in head axes, how far each follows the head, and its pixels (G * G, 2)."""
