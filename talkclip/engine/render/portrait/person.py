@@ -104,7 +104,7 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
 
 def _crop_for(marks: Landmarks, shape: tuple[int, ...]) -> Crop:
     top, chin = marks.points[FOREHEAD, :2], marks.points[CHIN, :2]
-    side = int(min(_CROP_FACES * np.linalg.norm(chin - top), shape[0], shape[1]))
+    side = int(min(_CROP_FACES * float(np.linalg.norm(chin - top)), shape[0], shape[1]))
     middle = (top + chin) / 2 - np.array([0.0, _CROP_UP * side])
     left, upper = np.clip(middle - side / 2, 0, np.array([shape[1], shape[0]]) - side).round().astype(int)
     return Crop(int(left), int(upper), side)
@@ -137,9 +137,7 @@ def _person(image: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> 
     looked = mean.vertices + np.tensordot(looks_only, mean.deltas, 1)
     rest = _teeth_fitted(_lips_shut(rest, looked))
     moved = dataclasses.replace(shaped_head(basis.skin_offsets(fit.person)), vertices=rest.astype(np.float32))
-    head = dataclasses.replace(
-        moved, deltas=_own_deltas(moved), eye_centers=_eye_centers(moved, mean)
-    )
+    head = dataclasses.replace(moved, deltas=_own_deltas(moved), eye_centers=_eye_centers(moved, mean))
     return Person(image, crop, points[:, :2].astype(np.float32), fit.pose, head, source.astype(np.float32), own)
 
 

@@ -138,7 +138,7 @@ def _opening(shape: tuple[int, ...], points: np.ndarray, grow: float) -> np.ndar
     steps = int(np.ceil(abs(grow)))
     if steps:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * steps + 1, 2 * steps + 1))
-        mask = (cv2.dilate if grow > 0 else cv2.erode)(mask, kernel)
+        mask = np.asarray((cv2.dilate if grow > 0 else cv2.erode)(mask, kernel))
     return mask > 127
 
 

@@ -118,7 +118,7 @@ class PortraitRenderer:
         map_x, map_y = x + flow[..., 0], y + flow[..., 1]
         plates = self.plates
         color = cv2.remap(plates.skin, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        color *= 1.0 + flow[..., 2:]
+        color = color * (1.0 + flow[..., 2:])
         soft = cv2.remap(plates.soft, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         inside = self._inside_colors(posed, normals)
         closing = np.zeros(len(normals), np.float32)
@@ -242,7 +242,7 @@ class PortraitRenderer:
         sample[kind == SKIN] = kernels.SKIN_SAMPLE
         sample[kind == EYE] = kernels.EYE_SAMPLE
         sample[np.isin(kind, (TEETH, WET))] = kernels.MOUTH_SAMPLE
-        places = [(mouth, _MOUTH_PATCH_M, (SKIN, TEETH, WET))]
+        places: list[tuple[np.ndarray, float, tuple[int, ...]]] = [(mouth, _MOUTH_PATCH_M, (SKIN, TEETH, WET))]
         places += [(mesh.head.eye_centers[name], _EYE_PATCH_M, (SKIN, EYE)) for name in ("left", "right")]
         self._eye_rows = np.flatnonzero(mesh.side >= 0)
         self._patches = []
