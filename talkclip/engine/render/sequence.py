@@ -7,8 +7,9 @@ request goes on where it stopped and another one does not mix its frames in.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ MANIFEST = "sequence.json"
 
 
 def write_sequence(
-    frames: Callable[[list[int]], Iterator[np.ndarray]],
+    frames: Callable[[list[int]], Generator[np.ndarray, None, None]],
     n_frames: int,
     fps: float,
     folder: Path,
@@ -61,12 +62,13 @@ def write_sequence(
     paths = [folder / f"frame_{first_number + k:05d}.{file_format}" for k in range(n_frames)]
     missing = [k for k, path in enumerate(paths) if not path.is_file()]
     tags = dict(metadata or {})
-    for done, (number, frame) in enumerate(zip(missing, frames(missing), strict=True), 1):
-        with atomic_write(paths[number]) as temporary:
-            _write_picture(temporary, frame, tags)
-        written = n_frames - len(missing) + done
-        report(progress, STAGE, written / n_frames, f"frame {written} of {n_frames}")
-        stop_if(cancel)
+    with contextlib.closing(frames(missing)) as drawn:
+        for done, (number, frame) in enumerate(zip(missing, drawn, strict=True), 1):
+            with atomic_write(paths[number]) as temporary:
+                _write_picture(temporary, frame, tags)
+            written = n_frames - len(missing) + done
+            report(progress, STAGE, written / n_frames, f"frame {written} of {n_frames}")
+            stop_if(cancel)
     if audio is not None:
         sound = Sound(audio, audio_start_s)
         with atomic_write(folder / "audio.wav") as temporary:

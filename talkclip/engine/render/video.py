@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def render_comparison(
     return write_video(frames, rate, path, audio, start_s, metadata, progress, cancel, n_frames)
 
 
-def in_order(work: Callable[[int], np.ndarray], n_frames: int, workers: int) -> Iterator[np.ndarray]:
+def in_order(work: Callable[[int], np.ndarray], n_frames: int, workers: int) -> Generator[np.ndarray, None, None]:
     """work(0), work(1), ... computed by `workers` threads a few frames ahead; stops early when closed."""
     ahead = workers + 2
     with ThreadPoolExecutor(workers, thread_name_prefix="talkclip-render") as pool:

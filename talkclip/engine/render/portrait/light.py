@@ -85,10 +85,10 @@ def estimate_light(
     white = np.maximum(seen_white, np.minimum(skin_white, 1.6 * seen_white))
     if teeth is not None:
         white = np.maximum(white, srgb_to_linear(teeth / 255.0) / _TOOTH)
-    # The eye's white borrows colour from lids and lashes.
-    white = white.mean() + _WHITE_COLOR * (white - white.mean())
     mean = np.median(colors, axis=0)
     saturation = float(np.clip((mean.max() - mean.min()) / max(mean.max(), 1.0) / _USUAL_SATURATION, 0, 1))
+    # The eye's white borrows colour from lids and lashes, and in a grey drawing nothing has colour.
+    white = white.mean() + _WHITE_COLOR * saturation * (white - white.mean())
     return PortraitLight(ambient, direct.astype(np.float32), np.clip(white, 0.05, 1.1).astype(np.float32), saturation)
 
 

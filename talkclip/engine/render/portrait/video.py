@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import cv2
@@ -115,7 +115,7 @@ def render_portrait(
         frames = in_order(frame, n_frames, threads)
         return write_video(frames, rate, target, audio, track.start_s, metadata, progress, cancel, n_frames)
 
-    def frames_of(numbers: list[int]) -> Iterator[np.ndarray]:
+    def frames_of(numbers: list[int]) -> Generator[np.ndarray, None, None]:
         return in_order(lambda k: frame(numbers[k]), len(numbers), threads)
 
     request = {
