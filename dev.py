@@ -41,7 +41,7 @@ def main() -> int:
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     commands.add_parser("lint", help="ruff, mypy, import contracts")
     bench = commands.add_parser("bench", help="measure one area")
-    bench.add_argument("area", choices=["main"])
+    bench.add_argument("area", choices=["main", "render"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
     extension = commands.add_parser("extension", help="build and validate the Blender extension")
     extension.add_argument("--out", default=str(ROOT / "dist"), help="folder for the zip (default dist/)")

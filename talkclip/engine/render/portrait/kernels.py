@@ -82,21 +82,24 @@ def shade_patch(ids, screen, triangles, kinds, source, gain, closing, color, ski
     full = scale * scale
     for y in range(h):
         for x in range(w):
-            n_eye, n_mouth, n_lid = 0, 0, 0
+            n_eye, n_mouth, n_skin, n_lid = 0, 0, 0, 0
             for s in range(full):
                 t = ids[y * scale + s // scale, x * scale + s % scale]
                 if t >= 0:
                     kind = kinds[t]
                     n_eye += kind == EYE_SAMPLE
                     n_mouth += kind == MOUTH_SAMPLE
+                    n_skin += kind == SKIN_SAMPLE
                     if kind == SKIN_SAMPLE and closing[triangles[t, 0]] > 0.0:
                         n_lid += 1
             if n_eye + n_mouth + n_lid == 0:
                 continue
-            # Only what is not plain skin is supersampled: averaging would blur the skin beside it.
             total[:] = 0.0
             count = 0
-            for s in range(full):
+            # Only where materials meet are the samples averaged; inside one, that would blur what the portrait shows.
+            alone = n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
+            first, last = (full // 2, full // 2 + 1) if alone else (0, full)
+            for s in range(first, last):
                 j, i = y * scale + s // scale, x * scale + s % scale
                 t = ids[j, i]
                 if t < 0:

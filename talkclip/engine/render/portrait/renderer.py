@@ -33,6 +33,7 @@ _FRONT_M, _SIDE_M, _PLANE_Z_M = 0.026, 0.068, 0.008
 _CHIN_FROM_M, _CHIN_TO_M = 0.045, 0.075
 _BESIDE_FROM_M, _BESIDE_TO_M, _BESIDE_BELOW_M = 0.075, 0.12, 0.0
 _BLINKS = (arkit_index("eyeBlinkLeft"), arkit_index("eyeBlinkRight"))
+_SHARPEN, _SHARPEN_PX = 0.55, 0.8
 _EYE_BACK_M = 0.003
 _RIM_DARK, _RIM_M = 0.45, 0.0011
 # Of a photographed smile this much stays when the mouth should rest: cheeks keep its traces anyway.
@@ -98,6 +99,18 @@ class PortraitRenderer:
         alpha = layers.alpha[..., None]
         return _bytes(alpha * layers.color + (1.0 - alpha) * self.plates.background + layers.rest)
 
+    def displacement(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
+        """(S, S) how many pixels away each pixel's colour comes from."""
+        pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
+        posed = self.mesh.pose(self.effective(values), pose)
+        gain = self._gain(posed, self._normals(posed))
+        flow = self._flow(self._project(posed.points, 1.0, 0.0, 0.0), gain, pose)
+        return np.asarray(np.hypot(flow[..., 0], flow[..., 1]))
+
+    def effective(self, values: np.ndarray) -> np.ndarray:
+        """(52,) what the head is given for asked values (52,): a photographed smile partly stays."""
+        return np.asarray(values + self._kept * (1.0 - np.clip(values, 0, 1)), np.float32)
+
     def frame_rgba(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """The person alone -> uint8 (S, S, 4), straight alpha."""
         layers = self._layers(values, head)
@@ -108,7 +121,7 @@ class PortraitRenderer:
         if values.shape != (len(ARKIT52),):
             raise ValueError(f"values have shape {values.shape}, not ({len(ARKIT52)},)")
         pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
-        values = values + self._kept * (1.0 - np.clip(values, 0, 1))
+        values = self.effective(values)
         posed = self.mesh.pose(values, pose)
         screen = self._project(posed.points, 1.0, 0.0, 0.0)
         normals = self._normals(posed)
@@ -117,7 +130,10 @@ class PortraitRenderer:
         y, x = np.mgrid[0 : self.size, 0 : self.size].astype(np.float32)
         map_x, map_y = x + flow[..., 0], y + flow[..., 1]
         plates = self.plates
-        color = cv2.remap(plates.skin, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        color = cv2.remap(plates.skin, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+        # Reading between pixels softens; what moved gets back about what it lost.
+        moved = np.clip(2.0 * np.hypot(flow[..., 0], flow[..., 1]), 0, 1)[..., None]
+        color += _SHARPEN * moved * (color - cv2.GaussianBlur(color, (0, 0), _SHARPEN_PX))
         color = color * (1.0 + flow[..., 2:])
         soft = cv2.remap(plates.soft, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         inside = self._inside_colors(posed, normals)
