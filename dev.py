@@ -41,7 +41,7 @@ def main() -> int:
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     commands.add_parser("lint", help="ruff, mypy, import contracts")
     bench = commands.add_parser("bench", help="measure one area")
-    bench.add_argument("area", choices=["main", "model", "server"])
+    bench.add_argument("area", choices=["main", "model", "server", "render"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
     bench.add_argument("more", nargs="*", help="arguments for the area's own benchmark, after --")
     extension = commands.add_parser("extension", help="build and validate the Blender extension")

@@ -75,6 +75,27 @@ WEIGHTS: dict[str, WeightFile] = {
             "d8318bda0eba0ee44e056b79d6bf6d0cec0504788036fb1d4359463cdb43dc25",
             "mouth.npz",
         ),
+        # Face detection, 468 landmarks and the person mask: from the wheel mediapipe==0.10.21 (Apache-2.0), unchanged.
+        WeightFile(
+            "face-detector",
+            "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+            "face_detection_short_range.tflite",
+        ),
+        WeightFile(
+            "face-landmarks",
+            "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+            "face_landmark.tflite",
+        ),
+        WeightFile(
+            "person-mask",
+            "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+            "selfie_segmentation.tflite",
+        ),
+        WeightFile(
+            "face-fit",
+            "6c4dd8ab379249d3e693ffd90510f23a877ae2eafcf969c8fcc887f4a7e14099",
+            "face_fit.npz",
+        ),
     )
 }
 
