@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from talkclip.engine.models.adapter import Adapter, codes_hash
+from talkclip.engine.text.encoder import TextEncoder
 from talkclip.engine.weights.registry import find_weight
 from talkclip.errors import TalkClipError
 from talkclip.style import CALM
@@ -78,6 +80,29 @@ class StyleSpace:
         adapted = np.maximum(self._linear("text_style.adapter.2", hidden), 0)
         mixed = self.adapted_share * adapted + (1 - self.adapted_share) * vector
         return self._linear("text_style.projection", mixed)
+
+    @property
+    def decoder_hash(self) -> str:
+        """What an adapter knows this model by, see `adapter.codes_hash`."""
+        prefix = "condition_encoder."
+        return codes_hash({n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)})
+
+    def with_adapter(self, adapter: Adapter, encoder: TextEncoder) -> StyleSpace:
+        """The same codes from texts that another encoder reads; encode `adapter.framed(text)`.
+
+        Raises:
+            TalkClipError: the adapter belongs to another encoder or another decoder.
+        """
+        adapter.check_encoder(encoder)
+        adapter.check_decoder("arkit52", self.decoder_hash)
+        arrays = self.arrays | {f"text_style.{name}": array for name, array in adapter.arrays.items()}
+        return dataclasses.replace(
+            self,
+            arrays=arrays,
+            encoder_id=encoder.id,
+            encoder_hash=encoder.weight_hash,
+            adapted_share=adapter.adapted_share,
+        )
 
     def check_encoder(self, encoder_id: str, encoder_hash: str) -> None:
         """Raise TalkClipError unless T2SS was trained on this text encoder."""

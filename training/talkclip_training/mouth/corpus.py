@@ -65,7 +65,7 @@ def folder_utterances(folder: Path) -> list[Utterance]:
         if phones.exists():
             found.append(Utterance(load_audio(sound), read_phones(phones), sound.stem.rsplit("-", 1)[0]))
     if not found:
-        raise InputError(f"{folder}: holds no .flac with .json.", "Run talkclip_training.speech.kokoro first.")
+        raise InputError(f"{folder}: holds no .flac with .json.", "Make it: talkclip train speech.")
     return found
 
 

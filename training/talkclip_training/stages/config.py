@@ -46,6 +46,24 @@ class RunConfig:
     every: int = 250
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        problems = []
+        for name in ("steps", "batch", "frames", "every", "threads"):
+            if getattr(self, name) < 1:
+                problems.append(f"{name} is {getattr(self, name)}, below 1")
+        for name in ("warmup", "seed", "temporal_from"):
+            if getattr(self, name) < 0:
+                problems.append(f"{name} is {getattr(self, name)}, below 0")
+        for name in ("text_from", "text_to", "text_ramp"):
+            if not 0 <= getattr(self, name) <= 1:
+                problems.append(f"{name} is {getattr(self, name)}, outside 0 .. 1")
+        if not 0 < self.rate < 1:
+            problems.append(f"rate is {self.rate}, outside 0 .. 1")
+        if not 0 <= self.decay_ema < 1:
+            problems.append(f"decay_ema is {self.decay_ema}, outside 0 .. 1")
+        if problems:
+            raise InputError(f"run: {'; '.join(problems)}.", "See training/configs.")
+
 
 @dataclasses.dataclass(frozen=True)
 class StageConfig:
@@ -68,20 +86,40 @@ def load_config(path: Path) -> StageConfig:
         raise InputError(f"{path}: cannot be read ({error.strerror}).", "Give a training configuration.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not TOML ({error}).", "See training/configs.") from error
-    problems = [f"unknown table [{name}]" for name in tables if name not in ("run", "model", "loss")]
-    for name, kind in (("run", RunConfig), ("loss", LossWeights)):
-        known = {field.name: field for field in dataclasses.fields(kind)}
-        for key, value in tables.get(name, {}).items():
-            if key not in known:
-                problems.append(f"unknown key {name}.{key}")
-            elif isinstance(value, bool) or not isinstance(value, int | float | str):
-                problems.append(f"{name}.{key} is {value!r}")
+    problems = [f"unknown table [{name}]" for name in tables if name not in _TABLES]
+    built: dict[str, Any] = {}
+    for name, kind in _TABLES.items():
+        values = tables.get(name, {})
+        if not isinstance(values, dict):
+            problems.append(f"{name} is {values!r}, not a table")
+            continue
+        mistakes = _mistakes(name, values, kind)
+        problems += mistakes
+        if mistakes:
+            continue
+        try:
+            built[name] = config_from_dict(values) if kind is ModelConfig else kind(**values)
+        except InputError as error:
+            problems.append(error.message.rstrip("."))
     if problems:
         raise InputError(
             f"{path}: {'; '.join(problems)}.", "See training/configs and talkclip_training/stages/config.py."
         )
-    return StageConfig(
-        RunConfig(**tables.get("run", {})),
-        config_from_dict(tables.get("model", {})),
-        LossWeights(**tables.get("loss", {})),
-    )
+    return StageConfig(**built)
+
+
+_TABLES: dict[str, type] = {"run": RunConfig, "model": ModelConfig, "loss": LossWeights}
+
+
+def _mistakes(table: str, values: dict[str, Any], kind: type) -> list[str]:
+    """Unknown keys, and values of another type than the default's; whole numbers do for fractions."""
+    known = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+    if kind is ModelConfig:
+        known["preset"] = str
+    problems = []
+    for key, value in values.items():
+        if key not in known:
+            problems.append(f"unknown key {table}.{key}")
+        elif type(value) is not known[key] and not (known[key] is float and type(value) is int):
+            problems.append(f"{table}.{key} is {value!r}, not of type {known[key].__name__}")
+    return problems

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from talkclip.engine.models.nets.discriminators import TemporalDiscriminator
 from talkclip.engine.models.nets.losses import hinge_discriminator_loss, hinge_generator_loss
+from talkclip_training.stages.trainer import Place, share_gradients
 
 # A quarter of the paper's: the default model's motion is simpler, and the judge must not take the most time.
 _WIDTH = 64
@@ -17,8 +18,9 @@ _WIDTH = 64
 class TemporalJudge:
     """One step of its own training at every call, then its opinion of the prediction."""
 
-    def __init__(self, channels: int, rate: float) -> None:
-        self._net = TemporalDiscriminator(channels, _WIDTH)
+    def __init__(self, channels: int, rate: float, place: Place) -> None:
+        self._net = TemporalDiscriminator(channels, _WIDTH).to(place.device)
+        self._world = place.world
         self._optimiser = torch.optim.Adam(self._net.parameters(), lr=0.3 * rate, betas=(0.5, 0.999))
 
     def loss(self, predicted: Tensor, true: Tensor) -> Tensor:
@@ -26,6 +28,7 @@ class TemporalJudge:
         loss = hinge_discriminator_loss(self._net(true), self._net(predicted.detach()))
         self._optimiser.zero_grad()
         loss.backward()
+        share_gradients(list(self._net.parameters()), self._world)
         self._optimiser.step()
         for parameter in self._net.parameters():
             parameter.requires_grad_(False)

@@ -1,16 +1,16 @@
 """Spoken lines ready for training: what the model hears of them, and how a neutral face says them.
 
-    python -m talkclip_training.stages.lines --lj DIR --kokoro DIR [--mocap DIR] --out lines.npz
+    talkclip train lines --lj DIR --kokoro DIR --out lines.npz
 
-Takes about a minute per ten minutes of speech. LJSpeech excerpts, Kokoro voices (`talkclip_training.speech.kokoro`),
-festival and espeak-ng have exact phone times; the speech mocap has captured mouths instead.
+Takes about a minute per ten minutes of speech. LJSpeech excerpts, Kokoro voices (`talkclip train speech`), festival and
+espeak-ng have exact phone times.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from talkclip.engine.models.inputs import MODEL_FPS, stacked, window_features
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, extract_features
 from talkclip.engine.speech.recognise import recognise
+from talkclip.errors import InputError
 from talkclip.files import atomic_write
 from talkclip.phones import Phone, PhoneTrack
+from talkclip.progress import ProgressCallback, report
 from talkclip.timebase import frame_count
 from talkclip_training.mouth.corpus import (
-    PROMPTS,
     Utterance,
     content_hash,
     folder_utterances,
@@ -40,6 +41,7 @@ KINDS = ("recognised", "aligned")
 HELD_OUT_VOICES = frozenset(("voice_ked_diphone", "en-gb+f3", "en-us+m3", "af_nova", "am_liam", "bf_alice", "bm_lewis"))
 HELD_OUT_LJ = 6
 JITTER_S = 0.012
+_MAKE_LINES = "Make them: talkclip train lines."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,10 +92,19 @@ def save_lines(lines: Sequence[Line], about: dict[str, object], path: Path) -> N
 
 
 def load_lines(path: Path) -> tuple[list[Line], dict[str, object]]:
-    """-> the lines, and what they were made of."""
-    with np.load(path, allow_pickle=False) as data:
-        index = json.loads(str(data["index"]))
-        arrays = {name: data[name].astype(np.float32) for name in data.files if name != "index"}
+    """-> the lines, and what they were made of.
+
+    Raises:
+        InputError: unreadable, or not of `save_lines`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            index = json.loads(str(data["index"]))
+            arrays = {name: data[name].astype(np.float32) for name in data.files if name != "index"}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).", _MAKE_LINES) from None
+    except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile):
+        raise InputError(f"{path}: holds no spoken lines.", _MAKE_LINES) from None
     borders = np.concatenate([[0], np.cumsum(index["frames"])])
     lines = []
     for k, voice in enumerate(index["voices"]):
@@ -132,32 +143,36 @@ def _jittered(track: PhoneTrack, rng: np.random.Generator) -> PhoneTrack:
     return dataclasses.replace(track, phones=tuple(moved))
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lj", type=Path, required=True, help="folder with LJSpeech clips and TextGrids")
-    parser.add_argument("--kokoro", type=Path, required=True, help="folder made by talkclip_training.speech.kokoro")
-    parser.add_argument("--prompts", type=Path, default=PROMPTS, help="lines for festival and espeak-ng to say")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    rng = np.random.default_rng(arguments.seed)
-    made = [*synthetic_utterances(arguments.prompts, 30, 10, arguments.seed), *folder_utterances(arguments.kokoro)]
-    utterances = [_in_a_room(utterance, rng) for utterance in made] + lj_utterances(arguments.lj)
+def make_lines(
+    lj: Path, kokoro: Path, prompts: Path, seed: int, out: Path, progress: ProgressCallback | None = None
+) -> dict[str, object]:
+    """Prepare all speech there is and write it -> what it was made of.
+
+    Args:
+        lj: folder with LJSpeech clips and TextGrids.
+        kokoro: folder made by `talkclip_training.speech.kokoro`.
+        prompts: lines for festival and espeak-ng to say.
+        seed: of voices, rooms and borders.
+        out: the npz.
+        progress: told the stage "lines".
+
+    Raises:
+        InputError: a folder holds no speech.
+    """
+    rng = np.random.default_rng(seed)
+    recorded, voiced = lj_utterances(lj), folder_utterances(kokoro)
+    report(progress, "lines", 0.0, "Synthetic voices")
+    made = [*synthetic_utterances(prompts, 30, 10, seed), *voiced]
+    utterances = [_in_a_room(utterance, rng) for utterance in made] + recorded
     about = {
         "data_sha256": content_hash(utterances),
-        "seed": arguments.seed,
+        "seed": seed,
         "seconds": round(sum(u.clip.duration_s for u in utterances), 1),
         "lines": len(utterances),
     }
     lines = []
-    for number, utterance in enumerate(utterances):
+    for utterance in utterances:
         lines.append(prepare(utterance, rng))
-        if number % 100 == 99:
-            print(f"{number + 1} of {len(utterances)} lines", flush=True)
-    save_lines(lines, about, arguments.out)
-    print(f"{arguments.out}: {json.dumps(about)}")
-
-
-if __name__ == "__main__":
-    main()
+        report(progress, "lines", len(lines) / len(utterances), f"{len(lines)} of {len(utterances)} lines")
+    save_lines(lines, about, out)
+    return about

@@ -32,7 +32,7 @@ def run_stage1(config: Path, lines: Path, out: Path, resume: bool, report: Repor
     place = Place.find()
     spoken, about = load_lines(lines)
     train_lines, held = split(spoken)
-    task = Stage1(settings, train_lines, held, read_corpus(), place.rank)
+    task = Stage1(settings, train_lines, held, read_corpus(), place)
     return _finish(task, settings, config, about, out, place, resume, report)
 
 
@@ -46,10 +46,10 @@ def run_stage2(config: Path, lines: Path, stage1: Path, out: Path, resume: bool,
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     encoder = MiniLMEncoder.load()
-    kept, left_out = _by_family(directions_for_text())
+    kept, left_out = by_family(directions_for_text())
     texts, held_texts = read_texts(kept, encoder), read_texts(left_out, encoder)
     settings = dataclasses.replace(settings, model=model.config)
-    task = Stage2(settings, model, train_lines, held, read_corpus(), texts, held_texts, place.rank)
+    task = Stage2(settings, model, train_lines, held, read_corpus(), texts, held_texts, place)
     return _finish(task, settings, config, about | {"text_encoder": encoder.id}, out, place, resume, report)
 
 
@@ -59,7 +59,8 @@ def directions_for_text() -> list[Direction]:
     return [*read_all(), *movements]
 
 
-def _by_family(rows: list[Direction]) -> tuple[list[Direction], list[Direction]]:
+def by_family(rows: list[Direction]) -> tuple[list[Direction], list[Direction]]:
+    """-> (to learn from, of families kept out)."""
     families = sorted({row.family for row in rows if row.source == "corpus"})
     left_out = set(families[::_HELD_FAMILIES])
     return [r for r in rows if r.family not in left_out], [r for r in rows if r.family in left_out]
@@ -75,6 +76,7 @@ def _finish(
     if place.rank == 0:
         save_model(model, path, notes)
         plot_log(out / "log.jsonl", out / "log.png")
+    place.leave()
     return path
 
 

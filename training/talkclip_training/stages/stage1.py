@@ -21,6 +21,7 @@ from talkclip_training.stages.config import StageConfig
 from talkclip_training.stages.evaluate import held_out_figures
 from talkclip_training.stages.judge import TemporalJudge
 from talkclip_training.stages.lines import Line
+from talkclip_training.stages.trainer import Place
 from talkclip_training.text.corpus import Direction
 
 
@@ -33,17 +34,17 @@ class Stage1:
         lines: Sequence[Line],
         held: Sequence[Line],
         directions: Sequence[Direction],
-        rank: int,
+        place: Place,
         model: TalkClipModel | None = None,
     ) -> None:
         """`model`: what to go on with; None begins anew from the seed."""
         torch.manual_seed(config.run.seed)
-        self.model = TalkClipModel(config.model) if model is None else model
+        self.model = (TalkClipModel(config.model) if model is None else model).to(place.device)
         self._config, self._lines, self._held = config, lines, held
-        self._rng = np.random.default_rng([config.run.seed, 1, rank])
-        self._conditions = Conditions(directions, int(self._rng.integers(2**31)))
+        self._directions, self._place = directions, place
+        self._begin(0)
         self._chances = weighted_lines(lines)
-        self._judge = TemporalJudge(config.model.channels, config.run.rate) if config.run.temporal_from else None
+        self._judge = TemporalJudge(config.model.channels, config.run.rate, place) if config.run.temporal_from else None
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """See `trainer.Task.losses`."""
@@ -68,12 +69,19 @@ class Stage1:
         assert isinstance(model, TalkClipModel)
         return held_out_figures(model, self._held)
 
+    def _begin(self, step: int) -> None:
+        """Batches of every process and of every resumed run are others."""
+        seed = self._config.run.seed
+        self._rng = np.random.default_rng([seed, 1, self._place.rank] + ([step] if step else []))
+        self._conditions = Conditions(self._directions, int(self._rng.integers(2**31)))
+
     def state(self) -> dict[str, Any]:
-        """See `trainer.Task.state`. Batches go on from a seed of the step; they need not be the same ones."""
+        """See `trainer.Task.state`."""
         return {} if self._judge is None else {"judge": self._judge.state()}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """See `trainer.Task.restore`."""
+    def restore(self, state: dict[str, Any], step: int) -> None:
+        """See `trainer.Task.restore`. Batches go on from a seed of the step; an unbroken run would draw others."""
+        self._begin(step)
         if self._judge is not None:
             self._judge.restore(state["judge"])
 
@@ -87,4 +95,4 @@ class Stage1:
             self._config.model.context,
             self._config.model.style_frames,
             self._rng,
-        )
+        ).to(self._place.device)

@@ -20,6 +20,7 @@ from talkclip_training.stages.evaluate import held_out_figures
 from talkclip_training.stages.lines import Line
 from talkclip_training.stages.stage1 import Stage1
 from talkclip_training.stages.texts import Texts
+from talkclip_training.stages.trainer import Place
 from talkclip_training.text.corpus import Direction
 
 # Crops of stage 1's kind go on, so that the decoder does not forget what no text says.
@@ -38,9 +39,9 @@ class Stage2(Stage1):
         directions: Sequence[Direction],
         texts: Texts,
         held_texts: Texts,
-        rank: int,
+        place: Place,
     ) -> None:
-        super().__init__(config, lines, held, directions, rank, model)
+        super().__init__(config, lines, held, directions, place, model)
         self._texts, self._held_texts = texts, held_texts
 
     def losses(self, step: int) -> dict[str, Tensor]:
@@ -52,12 +53,14 @@ class Stage2(Stage1):
         chosen = [self._lines[int(k)] for k in rng.choice(len(self._lines), size=run.batch, p=self._chances)]
         others = [self._conditions.draw() for _ in range(n_others)]
         model = self._config.model
-        batch = make_batch(chosen, [*played, *others], run.frames, model.context, model.style_frames, rng)
+        batch = make_batch(chosen, [*played, *others], run.frames, model.context, model.style_frames, rng).to(
+            self._place.device
+        )
         from_clip = self.model.style_of_clip(batch.clip, batch.padding)
         from_pose = self.model.style_of_pose(batch.pose, batch.scalars)
-        from_text = self.model.style_of_text(torch.from_numpy(vectors))
-        by_text = torch.from_numpy(rng.uniform(size=n_texts) < text_probability(step, run))
-        by_clip = torch.from_numpy(rng.uniform(size=run.batch) < 0.5)
+        from_text = self.model.style_of_text(torch.from_numpy(vectors).to(from_clip))
+        by_text = torch.from_numpy(rng.uniform(size=n_texts) < text_probability(step, run)).to(from_clip.device)
+        by_clip = torch.from_numpy(rng.uniform(size=run.batch) < 0.5).to(from_clip.device)
         style = torch.where(by_clip[:, None], from_clip, from_pose)
         style = torch.cat([torch.where(by_text[:, None], from_text, style[:n_texts]), style[n_texts:]])
         face = self.model.decode(batch.heard, style)

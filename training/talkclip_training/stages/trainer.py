@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,15 +38,15 @@ class Task(Protocol):
         ...
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Figures on what was held out."""
+        """Figures on what was held out, of a copy on the processor."""
         ...
 
     def state(self) -> dict[str, Any]:
         """What else a resumed run needs (the judge, random generators)."""
         ...
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a `state` back."""
+    def restore(self, state: dict[str, Any], step: int) -> None:
+        """Take a `state` back and go on with other batches than those before `step`."""
         ...
 
 
@@ -66,6 +68,12 @@ class Place:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(rank, world, device)
 
+    def leave(self) -> None:
+        """Wait for the other processes and part from them."""
+        if self.world > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
 
 def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report, resume: bool) -> nn.Module:
     """Train to the end of the run.
@@ -75,11 +83,11 @@ def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report
         run: the schedule.
         folder: checkpoint.pt and log.jsonl go here.
         place: this process.
-        report: share done 0..1 and one line of news.
+        report: share done 0..1, and the log line where there is one ("" elsewhere); rank 0 reports every step.
         resume: go on from the checkpoint that stands in the folder.
 
     Returns:
-        The model with averaged weights.
+        The model with averaged weights, on the processor.
 
     Raises:
         InputError: a checkpoint stands in the folder already, or there is none to resume; a loss is not a number.
@@ -97,7 +105,7 @@ def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report
     first = 0
     if resume:
         first = _restore(checkpoint, task, optimiser, schedule, averaged)
-    began_s, sums = time.monotonic(), dict[str, float]()
+    began_s, sums, summed = time.monotonic(), dict[str, float](), 0
     for step in range(first, run.steps):
         task.model.train()
         terms = task.losses(step)
@@ -106,25 +114,29 @@ def train(task: Task, run: RunConfig, folder: Path, place: Place, report: Report
             raise InputError(f"The loss is not a number at step {step}.", "Lower run.rate.")
         optimiser.zero_grad()
         total.backward()
-        _share_gradients(parameters, place)
+        share_gradients(parameters, place.world)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
         averaged.update_parameters(task.model)
         for name, term in terms.items():
             sums[name] = sums.get(name, 0.0) + float(term.detach())
-        done = step + 1
-        if place.rank == 0 and (done % run.every == 0 or done == run.steps):
-            averaged.module.eval()
+        done, summed = step + 1, summed + 1
+        if place.rank != 0:
+            continue
+        news = ""
+        if done % run.every == 0 or done == run.steps:
+            ready = copy.deepcopy(averaged.module).cpu().eval()
             row = {"step": done, "seconds": round(time.monotonic() - began_s, 1)}
-            row |= {name: round(value / run.every, 5) for name, value in sums.items()}
-            row |= {name: round(value, 4) for name, value in task.evaluate(averaged.module).items()}
+            row |= {name: round(value / summed, 5) for name, value in sums.items()}
+            row |= {name: round(value, 4) for name, value in task.evaluate(ready).items()}
+            news = json.dumps(row)
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(row) + "\n")
+                log.write(news + "\n")
             _keep(checkpoint, done, task, optimiser, schedule, averaged)
-            report(done / run.steps, json.dumps(row))
-            sums.clear()
-    return averaged.module.eval()
+            sums, summed = {}, 0
+        report(done / run.steps, news)
+    return averaged.module.cpu().eval()
 
 
 def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -143,15 +155,15 @@ def _rate_at(step: int, run: RunConfig) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - run.warmup) / max(1, run.steps - run.warmup)))
 
 
-def _share_gradients(parameters: list[nn.Parameter], place: Place) -> None:
+def share_gradients(parameters: list[nn.Parameter], world: int) -> None:
     """Mean over processes. The model is entered at several places, which DistributedDataParallel does not allow."""
-    if place.world == 1:
+    if world == 1:
         return
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
         dist.all_reduce(parameter.grad)
-        parameter.grad /= place.world
+        parameter.grad /= world
 
 
 def _keep(path: Path, step: int, task: Task, optimiser: Any, schedule: Any, averaged: nn.Module) -> None:
@@ -163,9 +175,18 @@ def _keep(path: Path, step: int, task: Task, optimiser: Any, schedule: Any, aver
 
 
 def _restore(path: Path, task: Task, optimiser: Any, schedule: Any, averaged: nn.Module) -> int:
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"{path}: cannot be read ({reason}).", "Begin again in another --out.") from None
     parts = {"optimiser": optimiser, "schedule": schedule, "averaged": averaged, "model": task.model}
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    task.restore(state["task"])
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    except (RuntimeError, ValueError, KeyError):
+        raise InputError(
+            f"{path}: is of a run with another configuration.", "Use that one, or another --out."
+        ) from None
+    task.restore(state["task"], int(state["step"]))
     return int(state["step"])

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -105,19 +106,27 @@ def read_state(path: str | Path) -> Mapping[str, Tensor]:
     Raises:
         InputError: unreadable, holds other objects than tensors, or no "model_state_dict".
     """
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        hint = "Save it again as {'model_state_dict': tensors}, by whoever you have it from."
-        raise InputError(f"{path}: holds more than tensors, which is not loaded ({reason}).", hint) from None
-    except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise InputError(f"{path}: cannot be read ({reason}).", "Give a checkpoint saved by torch.") from None
+    data = read_pickled(path, "Save it again as {'model_state_dict': tensors}, by whoever you have it from.")
     state = data.get("model_state_dict") if isinstance(data, dict) else None
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise InputError(f"{path}: holds no 'model_state_dict' of tensors.", "Give one of StyleTalk or DreamTalk.")
     return state
+
+
+def read_pickled(path: str | Path, remedy: str) -> Any:
+    """What torch saved, if it holds nothing but tensors and plain values.
+
+    Raises:
+        InputError: unreadable, or holds other objects (with `remedy`).
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"{path}: holds more than tensors, which is not loaded ({reason}).", remedy) from None
+    except _DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"{path}: cannot be read ({reason}).", "Give a checkpoint saved by torch.") from None
 
 
 def public_places(model: nn.Module) -> dict[str, tuple[Tensor, tuple[int, ...]]]:

@@ -1,0 +1,235 @@
+"""What `talkclip adapt` does: T2SS for another text encoder or another decoder, from the written directions.
+
+The frozen text encoder reads every direction; the frozen model encodes how each is played; the adapter learns from one
+to the other. Only the adapter is trained, on vectors and codes that are computed once, so it takes minutes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from talkclip.engine.models.adapter import REFERENCE_TEXTS, Adapter
+from talkclip.engine.models.nets.text import TextStyle
+from talkclip.engine.text.emotion_model import frame_text
+from talkclip.engine.text.encoder import SAME_TOWER_COSINE, TextEncoder
+from talkclip.errors import InputError
+from talkclip.progress import ProgressCallback, report
+from talkclip_training.performance.conditions import NEUTRAL, Played, mirrored, played_direction
+from talkclip_training.performance.play import Spoken
+from talkclip_training.stages.teacher import Teacher
+from talkclip_training.text.corpus import Direction
+
+# Shares of the time that may be spent before training itself, which takes seconds.
+_READ_UNTIL, _PLAY_UNTIL = 0.65, 0.9
+_FEWEST, _AT_ONCE = 64, 64
+_BATCH, _EPOCHS, _RATE, _DECAY, _LEAST_RATE = 256, 60, 2e-3, 0.03, 0.02
+# int8 kernels differ between processors, towers in float32 do not; GELU for QuickGELU is at 0.9999.
+_FLOAT_COSINE = 0.99999
+# A direction whose code stands as near to neutral as this has no direction of its own to compare.
+_SEEN = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptPlan:
+    """How an adapter is trained.
+
+    Attributes:
+        minutes: most time for all of it; directions that do not fit in are left out.
+        seed: of weights, order and lines.
+        mix: share of the adapted vector (the paper's 0.6).
+        width: the adapter's bottleneck.
+        epochs: passes over the directions.
+    """
+
+    minutes: float = 12.0
+    seed: int = 0
+    mix: float = 0.6
+    width: int = 128
+    epochs: int = _EPOCHS
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptReport:
+    """What came of it; cosines are of codes with the teacher's, both measured from neutral, on unseen families.
+
+    Attributes:
+        directions, left_out: how many were learned from, and how many did not fit into the time.
+        held: unseen directions that the cosines are means of.
+        cosine_before, cosine_after: with the adapter's initial and its trained weights.
+        seconds, cpu_seconds: of all of it.
+    """
+
+    directions: int
+    left_out: int
+    held: int
+    cosine_before: float
+    cosine_after: float
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Lesson:
+    """Vectors (n, D) and the codes (n, S) they should give.
+
+    `clip` are V2SS's, `code` the condition encoder's or V2SS's again; `weight` (n,) is how much each counts.
+    """
+
+    vectors: Tensor
+    clip: Tensor
+    code: Tensor
+    weight: Tensor
+
+
+def adapt(
+    encoder: TextEncoder,
+    teacher: Teacher,
+    spoken: Sequence[Spoken],
+    directions: Sequence[Direction],
+    held: Sequence[Direction],
+    plan: AdaptPlan,
+    progress: ProgressCallback | None = None,
+) -> tuple[Adapter, AdaptReport]:
+    """Train an adapter.
+
+    Args:
+        encoder: frozen.
+        teacher: the frozen model.
+        spoken: lines that the directions are played on.
+        directions: to learn from.
+        held: of other families, for the report.
+        plan: time, seed, shape.
+        progress: told the stages "texts", "performances" and "adapter".
+
+    Raises:
+        InputError: the time is too short to read a few directions.
+    """
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    rng = np.random.default_rng([plan.seed, 0xAD])
+    shuffled = [directions[int(k)] for k in rng.permutation(len(directions))]
+    until_s = began_s + 60 * plan.minutes * _READ_UNTIL
+    held_vectors = _read(encoder, held, float("inf"), None)
+    vectors = _read(encoder, shuffled, until_s, progress)
+    read = shuffled[: len(vectors)]
+    if len(read) < min(_FEWEST, len(directions)):
+        raise InputError(
+            f"In {plan.minutes:g} minutes only {len(read)} directions could be read.", "Give --minutes more."
+        )
+    neutral = teacher.codes_of_clips([NEUTRAL] * len(spoken), spoken).mean(0)
+    neutral_pose = teacher.codes_of_poses([NEUTRAL])
+    test = _lesson(teacher, held, held_vectors, spoken, rng, float("inf"), None)
+    until_s = began_s + 60 * plan.minutes * _PLAY_UNTIL
+    lesson = _lesson(teacher, read, vectors, spoken, rng, until_s, progress)
+    zero = torch.from_numpy(neutral if neutral_pose is None else neutral_pose[0])
+    torch.manual_seed(plan.seed)
+    net = TextStyle(encoder.dim, plan.width, teacher.config.style_width, plan.mix, "adapted", True, True)
+    _begin_at(net, lesson)
+    before = _cosine(net, test, zero)
+    _fit(net, lesson, torch.from_numpy(neutral), plan, progress)
+    after = _cosine(net, test, zero)
+    figures = AdaptReport(
+        len(lesson.vectors), len(directions) - len(lesson.vectors), len(held), round(before, 4), round(after, 4),
+        round(time.monotonic() - began_s, 1), round(time.process_time() - cpu_s, 1),
+    )  # fmt: skip
+    return _adapter(net, encoder, teacher, plan, figures), figures
+
+
+def _read(
+    encoder: TextEncoder, rows: Sequence[Direction], until_s: float, progress: ProgressCallback | None
+) -> np.ndarray:
+    """(m, D), m <= n: as many as fit into the time."""
+    parts = [np.zeros((0, encoder.dim), np.float32)]
+    for first in range(0, len(rows), _AT_ONCE):
+        if time.monotonic() > until_s:
+            break
+        parts.append(encoder.encode([frame_text(row.text) for row in rows[first : first + _AT_ONCE]]))
+        report(progress, "texts", min(1.0, (first + _AT_ONCE) / len(rows)), "Reading the directions")
+    return np.concatenate(parts)
+
+
+def _lesson(
+    teacher: Teacher,
+    rows: Sequence[Direction],
+    vectors: np.ndarray,
+    spoken: Sequence[Spoken],
+    rng: np.random.Generator,
+    until_s: float,
+    progress: ProgressCallback | None,
+) -> _Lesson:
+    """Play as many directions as fit into the time, each once, on a line of its own."""
+    clips, poses, done = [], [], 0
+    for first in range(0, len(rows), _AT_ONCE):
+        if time.monotonic() > until_s:
+            break
+        played = [_either_side(played_direction(row), rng) for row in rows[first : first + _AT_ONCE]]
+        lines = [spoken[int(k)] for k in rng.integers(len(spoken), size=len(played))]
+        clips.append(teacher.codes_of_clips(played, lines))
+        of_poses = teacher.codes_of_poses(played)
+        poses.append(clips[-1] if of_poses is None else of_poses)
+        done += len(played)
+        report(progress, "performances", done / len(rows), "Playing the directions")
+    if not done:
+        raise InputError("The time was over before a direction was played.", "Give --minutes more.")
+    weight = np.array([row.weight for row in rows[:done]], np.float32)
+    return _Lesson(
+        torch.from_numpy(vectors[:done]), torch.from_numpy(np.concatenate(clips)),
+        torch.from_numpy(np.concatenate(poses)), torch.from_numpy(weight / weight.mean()),
+    )  # fmt: skip
+
+
+def _either_side(played: Played, rng: np.random.Generator) -> Played:
+    return mirrored(played) if played.mirrors and rng.uniform() < 0.5 else played
+
+
+def _begin_at(net: TextStyle, lesson: _Lesson) -> None:
+    """The projection's bias begins at the mean code: the scale of codes is the decoder's, not a random layer's."""
+    assert isinstance(net.projection, nn.Linear)
+    with torch.no_grad():
+        net.projection.bias.copy_(lesson.code.mean(0))
+
+
+def _fit(net: TextStyle, lesson: _Lesson, neutral: Tensor, plan: AdaptPlan, progress: ProgressCallback | None) -> None:
+    """L_cos to V2SS, and the distance to the code in units of its own spread."""
+    optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
+    steps = plan.epochs * -(-len(lesson.vectors) // _BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, _LEAST_RATE * _RATE)
+    spread = lesson.code.var(0).mean().clamp(min=1e-8)
+    for epoch in range(plan.epochs):
+        for chosen in torch.randperm(len(lesson.vectors)).split(_BATCH):
+            code, wanted, clip = net(lesson.vectors[chosen]), lesson.code[chosen], lesson.clip[chosen]
+            distance = ((code - wanted) ** 2).mean(1) / spread
+            apart = 1 - functional.cosine_similarity(code - neutral, clip - neutral, dim=-1)
+            loss = (lesson.weight[chosen] * (distance + apart)).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        report(progress, "adapter", (epoch + 1) / plan.epochs, "Training the adapter")
+    net.eval()
+
+
+def _cosine(net: TextStyle, test: _Lesson, neutral: Tensor) -> float:
+    """Mean over directions that show anything."""
+    with torch.inference_mode():
+        given, wanted = net(test.vectors) - neutral, test.code - neutral
+    seen = wanted.norm(dim=1) > _SEEN * wanted.norm(dim=1).max()
+    return float(functional.cosine_similarity(given[seen], wanted[seen], dim=-1).mean())
+
+
+def _adapter(net: TextStyle, encoder: TextEncoder, teacher: Teacher, plan: AdaptPlan, figures: AdaptReport) -> Adapter:
+    arrays = {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()}
+    notes = {"plan": json.dumps(dataclasses.asdict(plan)), "figures": json.dumps(dataclasses.asdict(figures))}
+    return Adapter(
+        encoder.id, encoder.dim, encoder.weight_hash,
+        _FLOAT_COSINE if encoder.id.startswith("clip:") else SAME_TOWER_COSINE,
+        teacher.config.space, teacher.decoder_hash, frame_text("{}"), net.adapted_share, arrays,
+        encoder.encode(REFERENCE_TEXTS), notes,
+    )  # fmt: skip
