@@ -41,8 +41,9 @@ def main() -> int:
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     commands.add_parser("lint", help="ruff, mypy, import contracts")
     bench = commands.add_parser("bench", help="measure one area")
-    bench.add_argument("area", choices=["main", "model"])
+    bench.add_argument("area", choices=["main", "model", "server", "render"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
+    bench.add_argument("more", nargs="*", help="arguments for the area's own benchmark, after --")
     extension = commands.add_parser("extension", help="build and validate the Blender extension")
     extension.add_argument("--out", default=str(ROOT / "dist"), help="folder for the zip (default dist/)")
     commands.add_parser("setup-blender", help="make the Blender test environments")
@@ -88,7 +89,7 @@ def lint(_: argparse.Namespace) -> int:
 def benchmark(arguments: argparse.Namespace) -> int:
     python = environment(ENGINE, ["lite"])
     extra = ["--json", Path(arguments.json).resolve()] if arguments.json else []
-    return run([python, "-m", f"talkclip_training.benchmarks.{arguments.area}", *extra])
+    return run([python, "-m", f"talkclip_training.benchmarks.{arguments.area}", *extra, *arguments.more])
 
 
 def build_extension(arguments: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ class AudioClip:
     def sha256(self) -> str:
         """Content hash over rate and samples: the name under which caches and servers know this clip."""
         digest = hashlib.sha256(self.sample_rate.to_bytes(4, "little"))
-        digest.update(self.samples.astype("<f4", copy=False).tobytes())
+        digest.update(self.samples.astype("<f4", copy=False).data)  # no copy: it may be hours
         return digest.hexdigest()
 
     def slice_s(self, start_s: float, end_s: float) -> AudioClip:

@@ -8,6 +8,9 @@ import numpy as np
 
 from talkclip.errors import InputError
 
+# Arousal, 0..1, of somebody who reads aloud without feeling: prompts raise or lower it.
+CALM = 0.35
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StyleTrack:

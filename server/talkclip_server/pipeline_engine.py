@@ -104,9 +104,9 @@ class PipelineEngine:
         if isinstance(order, Edit) and order.script:
             raise InputError("An edit changes prompts, not words: it has no script.", "Ask for the whole line again.")
         begin_s = time.perf_counter()
-        staged = whole_job(progress, _STAGE_SPANS)
-        clip, notes = self.clip(order, audio, staged, cancel)
-        request = request_of(order, clip)
+        staged = _whole_job(progress, _STAGE_SPANS)
+        clip, notes = self._clip(order, audio, staged, cancel)
+        request = _request(order, clip)
         if not isinstance(self._pipeline, StreamingLike):
             yield from self._at_once(order, request, notes, chunk_frames, begin_s, staged, cancel)
             return
@@ -123,9 +123,9 @@ class PipelineEngine:
         from talkclip_server.videos import STAGE_SPANS, render_messages
 
         begin_s = time.perf_counter()
-        staged = whole_job(progress, STAGE_SPANS)
-        clip, notes = self.clip(order, audio, staged, cancel)
-        result = self._pipeline.animate(request_of(order, clip), staged, cancel)
+        staged = _whole_job(progress, STAGE_SPANS)
+        clip, notes = self._clip(order, audio, staged, cancel)
+        result = self._pipeline.animate(_request(order, clip), staged, cancel)
         yield from render_messages(order, result.track, clip, portrait, staged, cancel)
         yield _done(order, result.track.n_frames, begin_s, notes, result)
 
@@ -146,7 +146,7 @@ class PipelineEngine:
         yield from _chunks(order, 0, result.track, chunk_frames)
         yield _done(order, result.track.n_frames, begin_s, notes, result)
 
-    def clip(
+    def _clip(
         self, order: Animate, audio: Path, progress: ProgressCallback, cancel: CancelCheck
     ) -> tuple[AudioClip, tuple[str, ...]]:
         """The part of the sound that the order speaks, and what the user should know about the recording."""
@@ -230,7 +230,7 @@ def _done(
     return Done(order.id, n_frames, time.perf_counter() - begin_s, phones.backend, said, known, result.timeline)
 
 
-def request_of(order: Animate, clip: AudioClip) -> AnimateRequest:
+def _request(order: Animate, clip: AudioClip) -> AnimateRequest:
     from talkclip.engine.request import AnimateRequest
 
     return AnimateRequest(
@@ -251,7 +251,7 @@ def _renamed(text: str, path: Path, name: str) -> str:
     return text.replace(str(path), name).replace(path.name, name)
 
 
-def whole_job(progress: ProgressCallback, spans: dict[str, tuple[float, float]]) -> ProgressCallback:
+def _whole_job(progress: ProgressCallback, spans: dict[str, tuple[float, float]]) -> ProgressCallback:
     """Fractions of a stage -> fractions of the whole job that never run backwards."""
     furthest = 0.0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from talkclip.cli import adapt, animate, batch, doctor, keys, phones, prompt, render, serve, status, train
+from talkclip.cli import adapt, animate, batch, corpus, doctor, keys, phones, prompt, render, serve, status, train
 from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
 
 EXIT_FAILURE, EXIT_CANCELLED = 1, 130
@@ -33,6 +33,7 @@ app.command("phones")(phones.phones)
 app.command("adapt")(adapt.adapt)
 app.add_typer(train.app)
 app.command("doctor")(doctor.doctor)
+app.add_typer(corpus.app, name="corpus")
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
-"""`talkclip render`: a track, or a recording and a prompt -> a video of the default head."""
+"""`talkclip render`: a track, or a recording and a prompt -> a video of the default head or of a portrait."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+import talkclip
 from talkclip.cli import options
 from talkclip.cli.progress import progress_bar
 from talkclip.errors import InputError
@@ -17,13 +20,27 @@ from talkclip.track_io import SUFFIXES, read_track
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.coefficients import CoefficientTrack
+    from talkclip.engine.render.portrait.video import PortraitSettings
 
 
 def render(
     source: Annotated[Path, typer.Argument(help="A track (.csv, .json, .npz) or speech to animate first.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result: .mp4.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Result: .mp4, .mov, .mkv, or a folder of frames.")],
     audio: Annotated[Path | None, typer.Option(help="Sound for a track.")] = None,
     size: Annotated[int, typer.Option(help="Width and height in pixels.")] = 512,
+    portrait: Annotated[
+        Path | None, typer.Option(help="Picture of a face that shall speak; else the default head.")
+    ] = None,
+    face: Annotated[int | None, typer.Option(help="Which face of the portrait, from the left and from 1.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Give the whole portrait back, not the square around the face.")
+    ] = False,
+    alpha: Annotated[
+        bool, typer.Option("--alpha", help="The person alone, transparent around: a folder or .mov.")
+    ] = False,
+    file_format: Annotated[str, typer.Option("--format", help="Of a folder of frames: png or exr.")] = "png",
+    first_number: Annotated[int, typer.Option("--start-number", help="Number of a folder's first frame.")] = 0,
+    pose: Annotated[Path | None, typer.Option(help="Head motion from a track or a video, instead of our own.")] = None,
     prompt: options.Prompt = "",
     text: options.Text = None,
     script: options.Script = None,
@@ -39,17 +56,32 @@ def render(
     backend: options.Backend = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Render the default head speaking, with sound.
+    """Render a face speaking, with sound: the default head, or the one in a portrait.
 
     Examples:
 
       talkclip render line.wav --prompt "a delighted woman, eyes wide" -o line.mp4
 
+      talkclip render line.wav --portrait ada.jpg --prompt "heartbroken" -o ada.mp4
+
+      talkclip render line.wav --portrait ada.jpg --alpha --format exr -o plates
+
       talkclip render line.csv --audio line.wav -o line.mp4
     """
-    options.checked_output(output, (".mp4",))
+    from talkclip.engine.render.encode import check_target
+    from talkclip.engine.render.portrait.video import PortraitSettings, check_portrait_target
+
+    check_target(output)
     if not 64 <= size <= 2048:
         raise InputError(f"--size {size} is out of range.", "Use 64 to 2048.")
+    settings = PortraitSettings(max(size, 128), face, full, alpha, file_format, first_number)
+    if portrait is None and settings != PortraitSettings(settings.size):
+        raise InputError(
+            "--face, --full, --alpha, --format and --start-number belong to a portrait.", "Give --portrait."
+        )
+    if portrait is not None:
+        check_portrait_target(output, settings)
+        settings = dataclasses.replace(settings, size=size)
     rate = None if fps is None else options.parse_fps(fps)
     is_track = source.suffix.lower() in SUFFIXES
     directed = any((prompt, text, script, timeline, phones, edit)) or intensity != 1.0
@@ -59,8 +91,8 @@ def render(
         )
     if not is_track and audio is not None:
         raise InputError("--audio belongs to a track; a recording brings its own sound.", "Leave out --audio.")
-    from talkclip.engine.render.video import render_track
-
+    if portrait is not None and not portrait.is_file():
+        raise InputError(f"{portrait}: there is no such picture.", "Check the name.")
     with progress_bar(quiet) as progress:
         if is_track:
             track, clip = _read(source, audio, rate)
@@ -70,11 +102,53 @@ def render(
                 seed, mouth, blinks, head,
             )  # fmt: skip
             track, clip = _animate(source, direction, backend, progress)
-        render_track(track, output, audio=clip, size=size, progress=progress)
+        if pose is not None:
+            track = _with_pose(track, pose, progress)
+        elif head == 0:
+            track = dataclasses.replace(track, head=None)
+        spoken = prompt or script or (str(timeline) if timeline else "")
+        _draw(track, clip, output, size, portrait, settings, _provenance(source, spoken, portrait), progress)
     if not quiet:
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
             f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px" + ("" if clip else ", no sound")
         )
+
+
+def _draw(
+    track: CoefficientTrack, clip: AudioClip | None, output: Path, size: int, portrait: Path | None,
+    settings: PortraitSettings, metadata: dict[str, str], progress: ProgressCallback,
+) -> None:  # fmt: skip
+    if portrait is None:
+        from talkclip.engine.render.video import render_track
+
+        render_track(track, output, audio=clip, size=size, metadata=metadata, progress=progress)
+        return
+    from talkclip.engine.render.portrait.video import render_portrait
+
+    render_portrait(track, portrait, output, clip, settings=settings, metadata=metadata, progress=progress)
+
+
+def _provenance(source: Path, prompt: str, portrait: Path | None) -> dict[str, str]:
+    """What the file says about itself: that it is synthetic, and made with what, from what, when."""
+    made = [f"Synthetic video made with TalkCLIP {talkclip.__version__}", f"speech: {source.name}"]
+    made += [f"portrait: {portrait.name}"] if portrait else []
+    made += [f"prompt: {prompt}"] if prompt else []
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    return {"title": prompt or source.stem, "comment": "; ".join(made), "date": now.isoformat()}
+
+
+def _with_pose(track: CoefficientTrack, pose: Path, progress: ProgressCallback) -> CoefficientTrack:
+    """The track with the head motion of another track or of a filmed head."""
+    if pose.suffix.lower() in SUFFIXES:
+        moving = read_track(pose, track.fps if pose.suffix.lower() == ".csv" else None)
+    else:
+        from talkclip.engine.tracking.video import track_video
+
+        moving = track_video(pose, progress)
+    if moving.head is None:
+        raise InputError(f"{pose}: holds no head motion.", "Give a track with a head pose, or a video.")
+    _, head = dataclasses.replace(moving, start_s=track.start_s).sampled(track.times_s)
+    return dataclasses.replace(track, head=head)
 
 
 def _read(source: Path, audio: Path | None, fps: float | None) -> tuple[CoefficientTrack, AudioClip | None]:

@@ -183,7 +183,7 @@ class Job:
 
     def order(self, credit: int) -> Message:
         """What the server is told; its uploads are complete."""
-        return Animate(*self._order_fields(), credit=credit)
+        return Animate(**self._order_fields(credit))
 
     @property
     def finished(self) -> bool:
@@ -286,21 +286,22 @@ class Job:
             np.concatenate(heads) if heads else None,
         )
 
-    def _order_fields(self) -> tuple[Any, ...]:
-        """Fields of `Animate` up to the script, in order."""
+    def _order_fields(self, credit: int) -> dict[str, Any]:
+        """The fields of `Animate`."""
         request = self.request
-        return (
-            self.id,
-            AudioSource(self.upload.sha256, self.upload.name, request.start_s, request.end_s),
-            request.timeline,
-            request.fps,
-            request.space,
-            request.seed,
-            request.gains,
-            request.text,
-            request.phones,
-            request.script,
-        )
+        return {
+            "id": self.id,
+            "audio": AudioSource(self.upload.sha256, self.upload.name, request.start_s, request.end_s),
+            "timeline": request.timeline,
+            "fps": request.fps,
+            "space": request.space,
+            "seed": request.seed,
+            "gains": request.gains,
+            "text": request.text,
+            "phones": request.phones,
+            "script": request.script,
+            "credit": credit,
+        }
 
 
 class EditJob(Job):
@@ -318,7 +319,7 @@ class EditJob(Job):
 
     def order(self, credit: int) -> Message:
         """See `Job.order`."""
-        return Edit(*self._order_fields(), credit=credit, before=self.before)
+        return Edit(**self._order_fields(credit), before=self.before)
 
     def edit_result(self) -> EditReply:
         """-> the changed frames of a finished job; raises as `result`."""

@@ -79,9 +79,12 @@ class VideoJob(Job):
         drawing = self._drawing
         portrait = None if self._portrait is None else self._portrait.sha256
         return Render(
-            *self._order_fields(), credit=credit, renderer=drawing.renderer, size=drawing.size, portrait=portrait,
+            **self._order_fields(credit),
+            renderer=drawing.renderer,
+            size=drawing.size,
+            portrait=portrait,
             caption=drawing.caption,
-        )  # fmt: skip
+        )
 
     def video_result(self) -> VideoReply:
         """-> the reply of a finished job; raises as `result`."""

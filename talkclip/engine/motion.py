@@ -1,7 +1,6 @@
-"""From speech and style to a moving face: the interface, and the first path behind it.
+"""From speech and style codes to a moving face: the interface, and the learned model behind it.
 
-The learned TalkCLIP decoder takes `FirstPassMotion`'s place behind `MotionModel`; pipeline, server and command
-line do not know which one they hold.
+Pipeline, server and command line do not know which model they hold.
 """
 
 from __future__ import annotations
@@ -9,43 +8,29 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.interpolate import PchipInterpolator
 
-from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
+from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.engine.layers.blinks import SNAP_S, apply_blinks, plan_blinks
 from talkclip.engine.layers.head import head_known_s, head_motion, hold_gaze
 from talkclip.engine.layers.lips import apply_lip_constraint
 from talkclip.engine.layers.noise import drift
-from talkclip.engine.models.mouth import REACH_S, MouthModel
+from talkclip.engine.models.blocks import BLOCK_FRAMES
+from talkclip.engine.models.face import FaceModel
+from talkclip.engine.models.inputs import REACH_S, padding_frame, speech_inputs
+from talkclip.engine.models.mouth import REACH_S as MOUTH_REACH_S
+from talkclip.engine.models.mouth import MouthModel
+from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.request import LayerGains
 from talkclip.engine.speech.frontend import SpeechAnalysis
 from talkclip.errors import TalkClipError
 from talkclip.style import StyleTrack
+from talkclip.timebase import frame_count, frame_times
 
-STYLE_SPACE = "arkit52-pose"
-
-# A held expression is alive: it swells and ebbs this much (deviation) around what the prompt asks ...
+# A held expression is alive: it swells and ebbs this much (deviation) around what the prompt asks.
 _SWELL, _SWELL_STEP_S = 0.07, 0.8
-# ... and rises with emphasis, this much at the loudest syllable.
-_EMPHASIS = 0.15
-# Syllables swell over about this long (standard deviation), measured by the loudest of the last seconds.
-_EMPHASIS_S, _LOUDEST_OVER_S = 0.12, 10.0
-_EMPHASIS_REACH_S = 4 * _EMPHASIS_S + 0.1
-# How far beyond a frame the sound must be known: the mouth's reach, emphasis, a blink that moves to a pause.
-_AHEAD_S = REACH_S + _EMPHASIS_REACH_S + SNAP_S
-# Rounded lips leave this share of the corners' pull (smile, stretch, dimple) at full rounding.
-_CORNERS_WHILE_ROUND = 0.35
-# Pressed or rolled lips leave this share of themselves while the mouth speaks.
-_PRESS_WHILE_OPEN = 0.15
-
-_ROUND = [arkit_index(n) for n in ("mouthPucker", "mouthFunnel")]
-_CORNERS = [
-    arkit_index(f"mouth{shape}{side}") for shape in ("Smile", "Stretch", "Dimple") for side in ("Left", "Right")
-]
-_PRESS = [arkit_index(f"mouthPress{side}") for side in ("Left", "Right")] + [
-    arkit_index(n) for n in ("mouthRollLower", "mouthRollUpper", "mouthClose", "mouthShrugLower", "mouthPucker")
-]
-_JAW = arkit_index("jawOpen")
+# Model frames on each side that shape the curve between two of them.
+_AROUND = 2
 
 
 class MotionModel(Protocol):
@@ -61,6 +46,11 @@ class MotionModel(Protocol):
         """What `talkclip doctor` calls it."""
         ...
 
+    @property
+    def device(self) -> str:
+        """Where it computes: cpu, cuda, ..."""
+        ...
+
     def animate(
         self, analysis: SpeechAnalysis, style: StyleTrack, fps: float, seed: int, gains: LayerGains
     ) -> CoefficientTrack:
@@ -68,20 +58,48 @@ class MotionModel(Protocol):
         ...
 
 
-class FirstPassMotion:
-    """Mouth from speech, expression from the style code, lips kept correct, blinks and head on top.
+class LearnedMotion:
+    """TalkCLIP's decoder, run by onnxruntime; see `MotionModel`.
 
-    The style code is the sustained expression itself (`arkit52-pose`). Order: mouth, expression over it, lip
-    constraint, head with eyes held on target, blinks.
+    Order: neutral speech, what the style changes of it (the decoder, at its own frame rate), lip constraint, head with
+    eyes held on target, blinks.
     """
 
-    style_space = STYLE_SPACE
-    name = "first-pass (mouth model + sustained expression)"
-    # A frame's style moves this frame alone.
-    style_reach_s = 0.0
-
-    def __init__(self, mouth: MouthModel) -> None:
+    def __init__(self, mouth: MouthModel, face: FaceModel, styles: StyleSpace) -> None:
+        if face.config.style_width != styles.dim:
+            raise TalkClipError("Decoder and style space belong to different models.", code="wrong_weights")
+        if not face.config.adds_to_mouth:
+            raise TalkClipError("This decoder speaks by itself; here one is needed that adds to a mouth.")
         self._mouth = mouth
+        self._face = face
+        self._styles = styles
+        self._neutral = styles.neutral
+
+    @property
+    def style_space(self) -> str:
+        """See `MotionModel.style_space`."""
+        return self._styles.name
+
+    @property
+    def device(self) -> str:
+        """See `MotionModel.device`."""
+        return self._face.device
+
+    @property
+    def name(self) -> str:
+        """See `MotionModel.name`."""
+        return f"TalkCLIP default ({self._styles.name})"
+
+    @property
+    def style_reach_s(self) -> float:
+        """See `talkclip.engine.streaming.StretchMotion`: between model frames, the curve looks at neighbours."""
+        return (_AROUND + 1) / self._face.config.fps
+
+    def known_s(self, heard_s: float, duration_s: float, gains: LayerGains) -> float:
+        """See `talkclip.engine.streaming.StretchMotion`."""
+        ahead_s = (self._face.config.context + _AROUND + 1) / self._face.config.fps + REACH_S
+        around_s = heard_s - max(ahead_s, MOUTH_REACH_S, SNAP_S + 0.1)
+        return min(around_s, head_known_s(heard_s, duration_s)) if gains.head > 0 else around_s
 
     def animate(
         self, analysis: SpeechAnalysis, style: StyleTrack, fps: float, seed: int, gains: LayerGains
@@ -89,14 +107,9 @@ class FirstPassMotion:
         """See `MotionModel.animate`.
 
         Raises:
-            TalkClipError: the style code is of another space, or of another rate than `fps`.
+            TalkClipError: the style code is of another model, or of another rate than `fps`.
         """
         return self.animate_stretch(analysis, style, fps, seed, gains, 0, style.n_frames)
-
-    def known_s(self, heard_s: float, duration_s: float, gains: LayerGains) -> float:
-        """See `talkclip.engine.streaming.StretchMotion`."""
-        around_s = heard_s - _AHEAD_S
-        return min(around_s, head_known_s(heard_s, duration_s)) if gains.head > 0 else around_s
 
     def animate_stretch(
         self,
@@ -109,20 +122,18 @@ class FirstPassMotion:
         end_frame: int,
     ) -> CoefficientTrack:
         """See `talkclip.engine.streaming.StretchMotion`."""
-        if style.space != STYLE_SPACE or abs(style.fps - fps) > 1e-9:
+        if style.space != self.style_space or abs(style.fps - fps) > 1e-9:
             raise TalkClipError(
-                f"This model takes {STYLE_SPACE} codes at {fps:g} fps, not {style.space} at {style.fps:g}."
+                f"This model takes {self.style_space} codes at {fps:g} fps, not {style.space} at {style.fps:g}."
             )
-        # Emphasis is measured by the seconds before, and smooth to both sides.
-        begin = max(first_frame - int(np.ceil((_LOUDEST_OVER_S + _EMPHASIS_REACH_S) * fps)), 0)
-        end = min(end_frame + int(np.ceil(_EMPHASIS_REACH_S * fps)), style.n_frames)
-        wanted = slice(first_frame - begin, end_frame - begin)
-        spoken = gains.mouth * self._mouth.predict(analysis, fps, begin, end).values
-        times_s = np.arange(begin, end) / fps
-        alive = _alive(spoken, times_s, fps, seed)[wanted]
-        spoken, times_s = spoken[wanted], times_s[wanted]
-        expression = gains.expression * alive[:, None] * style.codes[first_frame:end_frame]
-        values = speak_with_expression(spoken, expression)
+        times_s = frame_times(end_frame - first_frame, fps, first_frame / fps)
+        rate = self._face.config.fps
+        n_model = frame_count(analysis.clip.duration_s, rate)
+        begin = min(max(int(times_s[0] * rate) - _AROUND, 0), n_model - 1)
+        end = max(min(int(np.ceil(times_s[-1] * rate)) + 1 + _AROUND, n_model), begin + 1)
+        change = _between(self._change(analysis, style, seed, begin, end), begin / rate, rate, times_s)
+        spoken = self._mouth.predict(analysis, fps, first_frame, end_frame).values
+        values = np.clip(gains.mouth * spoken + gains.expression * change, 0, 1)
         if gains.mouth > 0:
             values = apply_lip_constraint(values, analysis.phones, fps, first_frame)
         head = head_motion(analysis.clip, analysis.phones, times_s, seed, gains.head)
@@ -131,37 +142,50 @@ class FirstPassMotion:
         values = apply_blinks(values, times_s, blinks, gains.blinks, fps)
         return CoefficientTrack("arkit52", ARKIT52, fps, np.clip(values, 0, 1), first_frame / fps, head)
 
+    def _change(self, analysis: SpeechAnalysis, style: StyleTrack, seed: int, begin: int, end: int) -> np.ndarray:
+        """(end - begin, 52) what the style changes of neutral speech, model frames; nothing where it is neutral."""
+        config = self._face.config
+        inputs = self._inputs(analysis, begin - config.context, end + config.context)
+        clock_s = frame_times(end - begin, config.fps, begin / config.fps)
+        neutral = np.broadcast_to(self._neutral, (end - begin, self._styles.dim))
+        asked = _at(style, clock_s) - neutral
+        if not asked.any():
+            return np.zeros((end - begin, config.channels), np.float32)
+        swell = 1 + _SWELL * drift(np.random.default_rng([seed, 0x5E]), clock_s, _SWELL_STEP_S)
+        asked[:, : self._styles.anchor] *= swell[:, None]
+        return self._in_blocks(inputs, neutral + asked) - self._in_blocks(inputs, neutral)
 
-def speak_with_expression(spoken: np.ndarray, expression: np.ndarray) -> np.ndarray:
-    """Put a sustained expression over a speaking mouth.
+    def _inputs(self, analysis: SpeechAnalysis, first: int, last: int) -> np.ndarray:
+        """Model inputs first .. last - 1; outside the clip there is silence."""
+        n_frames = frame_count(analysis.clip.duration_s, self._face.config.fps)
+        inside = speech_inputs(analysis, max(first, 0), min(last, n_frames))
+        silence = padding_frame(self._face.config)
+        before = np.broadcast_to(silence, (max(-first, 0), len(silence)))
+        after = np.broadcast_to(silence, (max(last - n_frames, 0), len(silence)))
+        return np.concatenate([before, inside, after])
 
-    Positive parts add with saturation (1 - (1-a)(1-b)), so that nothing exceeds 1 and a small movement on top of a
-    strong one stays visible; negative parts (from negative edits) take away. Corners give way to rounding, pressed
-    lips give way to the opening mouth.
-
-    Args:
-        spoken: (T, 52) arkit52, neutral speech.
-        expression: (T, 52), signed.
-
-    Returns:
-        (T, 52) in 0..1.
-    """
-    expression = expression.copy()
-    rounding = np.clip(spoken[:, _ROUND].max(axis=1, keepdims=True) * 1.5, 0, 1)
-    expression[:, _CORNERS] *= 1 - (1 - _CORNERS_WHILE_ROUND) * rounding
-    opening = np.clip(spoken[:, [_JAW]] / 0.25, 0, 1)
-    expression[:, _PRESS] *= 1 - (1 - _PRESS_WHILE_OPEN) * opening
-    positive, negative = np.clip(expression, 0, 1), np.clip(expression, None, 0)
-    together = 1 - (1 - np.clip(spoken, 0, 1)) * (1 - positive)
-    return np.asarray(np.clip(together + negative, 0, 1), np.float32)
+    def _in_blocks(self, inputs: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """(T + 2 * context, I), (T, S) -> (T, 52); memory does not grow with T beyond the result."""
+        context = self._face.config.context
+        parts = [
+            self._face.decode(inputs[k : k + BLOCK_FRAMES + 2 * context], codes[k : k + BLOCK_FRAMES])
+            for k in range(0, len(codes), BLOCK_FRAMES)
+        ]
+        return np.concatenate(parts)
 
 
-def _alive(spoken: np.ndarray, times_s: np.ndarray, fps: float, seed: int) -> np.ndarray:
-    """(T,) slow swell and emphasis of the expression; a face that holds still looks like a mask."""
-    rng = np.random.default_rng([seed, 0x5E])
-    swell = 1 + _SWELL * drift(rng, times_s, _SWELL_STEP_S)
-    loud = gaussian_filter1d(spoken[:, _JAW].astype(np.float64), _EMPHASIS_S * fps)
-    before = int(np.ceil(_LOUDEST_OVER_S * fps))
-    # The loudest so far, not the loudest to come: normalisation never looks ahead.
-    loudest = maximum_filter1d(loud, before + 1, origin=before // 2, mode="constant")
-    return np.asarray(swell * (1 + _EMPHASIS * (loud / np.maximum(loudest, 0.15) - 0.5)))
+def _at(style: StyleTrack, times_s: np.ndarray) -> np.ndarray:
+    """(N, D) codes at any times, linear between frames, held at the end."""
+    position = np.clip(times_s * style.fps, 0, style.n_frames - 1)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, style.n_frames - 1)
+    share = (position - low).astype(np.float32)[:, None]
+    return style.codes[low] * (1 - share) + style.codes[high] * share
+
+
+def _between(values: np.ndarray, start_s: float, fps: float, times_s: np.ndarray) -> np.ndarray:
+    """Values of frames start_s + k / fps at other times: smooth, without overshooting, held at the ends."""
+    clock_s = frame_times(len(values), fps, start_s)
+    if len(values) == 1:
+        return np.repeat(values, len(times_s), axis=0)
+    return np.asarray(PchipInterpolator(clock_s, values)(np.clip(times_s, clock_s[0], clock_s[-1])), np.float32)

@@ -10,12 +10,15 @@ import numpy as np
 import talkclip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.flame_solver import load_flame_map
+from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
-from talkclip.engine.motion import FirstPassMotion, MotionModel
+from talkclip.engine.models.style_space import StyleSpace
+from talkclip.engine.motion import LearnedMotion, MotionModel
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
+from talkclip.engine.text.style_coder import StyleCoder
 from talkclip.errors import InputError
 from talkclip.phones import PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
@@ -45,7 +48,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, speech: SpeechFrontEnd, styler: PromptStyler, motion: MotionModel, flame: FlameMap | None = None
+        self, speech: SpeechFrontEnd, styler: StyleCoder, motion: MotionModel, flame: FlameMap | None = None
     ) -> None:
         self._speech = speech
         self._styler = styler
@@ -53,27 +56,31 @@ class Pipeline:
         self._flame = flame
 
     @classmethod
-    def load(cls, speech_backend: str = "auto", flame_file: Path | None = None) -> Pipeline:
+    def load(cls, speech_backend: str = "auto", flame_file: Path | None = None, device: str = "auto") -> Pipeline:
         """Load the default weights.
 
         Args:
             speech_backend: "auto", "fast", "align" or "whisper".
             flame_file: the user's FLAME model; adds the space `flame`.
+            device: where the decoder runs: auto, cuda, coreml, directml or cpu.
 
         Raises:
             TalkClipError: weights are missing or are not the ones expected; the message has the remedy.
             InputError: the FLAME file cannot be used.
         """
         flame = None if flame_file is None else load_flame_map(flame_file)
-        styler = PromptStyler(MiniLMEncoder.load())
-        return cls(SpeechFrontEnd(speech_backend), styler, FirstPassMotion(MouthModel.load()), flame)
+        space = StyleSpace.load()
+        styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), space)
+        motion = LearnedMotion(MouthModel.load(), FaceModel.load(device), space)
+        return cls(SpeechFrontEnd(speech_backend), styler, motion, flame)
 
     def describe(self) -> PipelineInfo:
         """What is active."""
         spaces = ("arkit52",) if self._flame is None else ("arkit52", "flame")
         return PipelineInfo(
-            talkclip.__version__, self._styler.encoder.id, self._motion.name, self._speech.active_backend, spaces, "cpu"
-        )
+            talkclip.__version__, self._styler.encoder.id, self._motion.name, self._speech.active_backend, spaces,
+            self._motion.device,
+        )  # fmt: skip
 
     def animate(
         self, request: AnimateRequest, progress: ProgressCallback | None = None, cancel: CancelCheck | None = None

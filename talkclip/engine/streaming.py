@@ -26,7 +26,7 @@ from talkclip.engine.pipeline import Pipeline, _placed
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_cache import StyleCache, default_style_disk
-from talkclip.engine.text.pose import PromptStyler
+from talkclip.engine.text.style_coder import StyleCoder
 from talkclip.engine.text.understand import PromptReading
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
@@ -37,8 +37,9 @@ from talkclip.timebase import frame_count
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import FlameMap
 
-# Frames at once: few at first, so that something is there to see; then more, since each stretch costs a little.
-_FIRST_FRAMES, _MOST_FRAMES = 50, 3_000
+# At once: few frames at first, so that something is there to see; then more, since each stretch costs a little, but
+# never so many that a cancel would have to wait.
+_FIRST_FRAMES, _MOST_S = 50, 20.0
 
 
 @runtime_checkable
@@ -104,10 +105,10 @@ class StreamingPipeline(Pipeline):
     """A pipeline that also answers bit by bit, and remembers style codes."""
 
     def __init__(
-        self, speech: SpeechFrontEnd, styler: PromptStyler, motion: MotionModel, flame: FlameMap | None = None
+        self, speech: SpeechFrontEnd, styler: StyleCoder, motion: MotionModel, flame: FlameMap | None = None
     ) -> None:
         self._style_cache = StyleCache(styler, default_style_disk())
-        super().__init__(speech, cast(PromptStyler, self._style_cache), motion, flame)
+        super().__init__(speech, cast(StyleCoder, self._style_cache), motion, flame)
 
     def stream(
         self,
@@ -216,7 +217,7 @@ class StreamingPipeline(Pipeline):
             end = min(first + count, span.end)
             track = self._motion.animate_stretch(analysis, style, request.fps, request.seed, request.gains, first, end)
             yield Stretch(first, self._in_space(track, request.space))
-            first, count = end, min(2 * count, _MOST_FRAMES)
+            first, count = end, min(2 * count, max(math.ceil(_MOST_S * request.fps), _FIRST_FRAMES))
 
     def _cut(self, whole: CoefficientTrack, span: Span, space: str) -> Stretch:
         frames = slice(span.first, span.end)

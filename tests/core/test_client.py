@@ -14,8 +14,8 @@ import pytest
 
 from talkclip import protocol as p
 from talkclip.audio import AudioClip
-from talkclip.client import Client, ConnectionFailed, JobState, SpeakRequest, Timeouts, wav_bytes
-from talkclip.coefficients import ARKIT52
+from talkclip.client import Client, ConnectionFailed, Drawing, JobState, SpeakRequest, Timeouts, wav_bytes
+from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.errors import InputError, TalkClipError
 from talkclip.timeline import PromptTimeline
 
@@ -386,3 +386,110 @@ def test_samples_travel_as_a_lossless_wav(tmp_path: Path) -> None:
     path.write_bytes(wav_bytes(AudioClip(samples, 16000)))
     back, rate = soundfile.read(path, dtype="float32")
     assert rate == 16000 and np.array_equal(back, samples)
+
+
+def edit_job(scene: Scene) -> Any:
+    """An edit whose sound the server had already."""
+    scene.welcome()
+    job = scene.client.submit_edit(scene.request, PromptTimeline.single("calm", 2.0))
+    scene.pump()
+    (put,) = scene.wire.take(p.Put)
+    scene.pump(p.PutState(put.id, put.sha256, put.size, True))
+    return job
+
+
+def part(job: Any, first: int, n_frames: int, of: int = 50) -> p.TrackHeader:
+    return p.TrackHeader(job.id, "arkit52", ARKIT52, 25.0, 0.0, of, False, p.FrameSpan(first, n_frames))
+
+
+def test_an_edit_takes_the_frames_that_changed(scene: Scene) -> None:
+    job = edit_job(scene)
+    (order,) = scene.wire.take(p.Edit)
+    assert order.before == PromptTimeline.single("calm", 2.0) and order.timeline == scene.request.timeline
+    scene.pump(part(job, 10, 5), chunk(job, 10, 3), chunk(job, 13, 2), p.Done(job.id, 5, 0.1))
+    reply = job.edit_result()
+    assert (reply.first_frame, reply.n_frames) == (10, 50)
+    assert reply.track.n_frames == 5 and reply.track.start_s == pytest.approx(0.4)
+    whole = CoefficientTrack("arkit52", ARKIT52, 25.0, np.ones((50, 52), np.float32))
+    mended = reply.applied_to(whole).values[:, 0]
+    assert mended[9:16].tolist() == pytest.approx([1, 0.01, 0.01, 0.01, 0.013, 0.013, 1])
+    assert whole.values.min() == 1, "the old track stays as it was"
+
+
+def test_an_edit_that_changes_nothing(scene: Scene) -> None:
+    job = edit_job(scene)
+    scene.pump(part(job, 0, 0), p.Done(job.id, 0, 0.1))
+    assert job.state is JobState.DONE and job.edit_result().track is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda job: [header(job, 50)],
+        lambda job: [part(job, 48, 5)],
+        lambda job: [part(job, 10, 5), chunk(job, 0, 5)],
+        lambda job: [part(job, 10, 5), chunk(job, 10, 6)],
+        lambda job: [part(job, 10, 5), chunk(job, 10, 4), p.Done(job.id, 4, 0.1)],
+        lambda job: [p.Done(job.id, 0, 0.1)],
+    ],
+)
+def test_a_confused_edit_fails(scene: Scene, wrong: Any) -> None:
+    job = edit_job(scene)
+    scene.pump(*wrong(job))
+    assert job.state is JobState.FAILED and isinstance(job.error, p.ProtocolError)
+
+
+def test_a_part_where_all_was_asked_for_fails(scene: Scene) -> None:
+    job = scene.waiting_job()
+    scene.pump(part(job, 10, 5))
+    assert job.state is JobState.FAILED
+
+
+def video_job(scene: Scene, target: Path) -> Any:
+    scene.welcome()
+    job = scene.client.submit_video(scene.request, Drawing(size=128), target)
+    scene.pump()
+    (put,) = scene.wire.take(p.Put)
+    scene.pump(p.PutState(put.id, put.sha256, put.size, True))
+    (order,) = scene.wire.take(p.Render)
+    assert (order.renderer, order.size, order.portrait) == ("head", 128, None)
+    return job
+
+
+def test_a_video_appears_when_it_is_whole(scene: Scene, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "line.mp4"
+    target.parent.mkdir()
+    job = video_job(scene, target)
+    scene.pump(p.VideoHeader(job.id, 128, 128, 25.0, 9, 6), p.VideoChunk(job.id, 0, b"abc"))
+    assert not target.exists()
+    scene.pump(p.VideoChunk(job.id, 3, b"def"), p.Done(job.id, 9, 0.1))
+    assert target.read_bytes() == b"abcdef" and job.video_result().n_frames == 9
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda job: [p.VideoChunk(job.id, 0, b"abc")],
+        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 6), p.VideoChunk(job.id, 1, b"abc")],
+        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 2), p.VideoChunk(job.id, 0, b"abc")],
+        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 6), p.VideoHeader(job.id, 8, 8, 25.0, 9, 6)],
+        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 6), p.VideoChunk(job.id, 0, b"abc"), p.Done(job.id, 9, 0.1)],
+        lambda job: [p.Failure(job.id, "engine", "no")],
+    ],
+)
+def test_a_video_that_fails_leaves_nothing_and_the_old_one_stays(scene: Scene, tmp_path: Path, wrong: Any) -> None:
+    target = tmp_path / "out" / "line.mp4"
+    target.parent.mkdir()
+    target.write_bytes(b"older")
+    job = video_job(scene, target)
+    scene.pump(*wrong(job))
+    assert job.state is JobState.FAILED
+    assert target.read_bytes() == b"older" and list(target.parent.iterdir()) == [target]
+
+
+def test_a_server_that_refuses_the_key_is_given_up_at_once(scene: Scene) -> None:
+    job = scene.client.submit(scene.request)
+    scene.wire.is_refused = True
+    scene.pump()
+    assert job.error is not None and job.error.code == "key_refused" and "talkclip keys" in job.error.hint

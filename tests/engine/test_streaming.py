@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from talkclip.audio import AudioClip
+from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
-from talkclip.engine.motion import FirstPassMotion
+from talkclip.engine.models.style_space import StyleSpace
+from talkclip.engine.motion import LearnedMotion
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.cache import DiskCache
@@ -24,6 +26,7 @@ from talkclip.engine.streaming import Finished, Span, StreamingPipeline, Stretch
 from talkclip.engine.style_cache import StyleCache
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
+from talkclip.engine.text.style_coder import StyleCoder
 from talkclip.engine.text.understand import PromptReading
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
@@ -36,14 +39,18 @@ class WholeLinesOnly:
     """A motion model that knows no stretches."""
 
     def __init__(self) -> None:
-        self._motion = FirstPassMotion(MouthModel.load())
-        self.style_space, self.name = self._motion.style_space, "whole"
+        self._motion = learned()
+        self.style_space, self.name, self.device = self._motion.style_space, "whole", "cpu"
         self.animate = self._motion.animate
 
 
+def learned() -> LearnedMotion:
+    return LearnedMotion(MouthModel.load(), FaceModel.load("cpu"), StyleSpace.load())
+
+
 def pipeline(backend: str = "fast", motion: object = None) -> StreamingPipeline:
-    styler = PromptStyler(MiniLMEncoder.load())
-    parts = SpeechFrontEnd(backend, cache=None), styler, motion or FirstPassMotion(MouthModel.load())
+    styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), StyleSpace.load())
+    parts = SpeechFrontEnd(backend, cache=None), styler, motion or learned()
     return StreamingPipeline(*parts)  # type: ignore[arg-type]
 
 
@@ -156,7 +163,7 @@ def test_an_edit_that_changes_nothing_draws_nothing(line: AudioClip, monkeypatch
     working = pipeline()
     asked = request(line)
     working.animate(asked)
-    monkeypatch.setattr(FirstPassMotion, "animate_stretch", lambda *_: pytest.fail("something was drawn"))
+    monkeypatch.setattr(LearnedMotion, "animate_stretch", lambda *_: pytest.fail("something was drawn"))
     span, finished = working.edit(asked, asked.timeline)
     assert isinstance(span, Span) and span.first == span.end and isinstance(finished, Finished)
 

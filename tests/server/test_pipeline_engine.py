@@ -153,5 +153,5 @@ def test_a_sound_longer_than_the_limit_is_refused(pipeline: SmallPipeline, tmp_p
 
 def test_welcome_lists_the_weights(client: Client) -> None:
     engine = client.connect().engine
-    assert {"hama-ctc", "minilm-int8"} <= {weight.id for weight in engine.weights}
+    assert {"hama-ctc", "encoder"} <= {weight.id for weight in engine.weights}
     assert (engine.motion, engine.spaces) == ("loudness", ("arkit52",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -74,3 +75,27 @@ def test_a_flame_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> Non
 def test_an_address_others_can_reach_is_refused() -> None:
     result = talkclip("serve", "--bind", "tcp://0.0.0.0:5599")
     assert result.returncode == 2 and "keys" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_status_says_what_a_server_is_and_does(tmp_path: Path) -> None:
+    with serve(tmp_path, "--workers", "2") as address:
+        with Client(address) as client:
+            client.animate(SpeakRequest(LINE, TIMELINE, 25.0))
+        told = talkclip("status", "--address", address)
+        plain = json.loads(talkclip("status", "-a", address, "--json").stdout)
+    assert told.returncode == 0 and told.stderr == ""
+    for words in ("talkclip-server", "1 done", "renderers: head", "1 files", "is idle; knows 1 sounds"):
+        assert words in told.stdout
+    assert plain["status"]["jobs_done"] == 1 and len(plain["status"]["workers"]) == 2
+    assert "head" in plain["welcome"]["engine"]["renderers"]
+
+
+def test_status_of_nobody_is_explained() -> None:
+    result = talkclip("status", "--address", "tcp://127.0.0.1:9")
+    assert result.returncode == 1 and "talkclip serve" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("option", [("--workers", "0"), ("--workers", "1000"), ("--device", "tpu")])
+def test_options_out_of_range_are_explained(option: tuple[str, str]) -> None:
+    result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", *option)
+    assert result.returncode == 2 and option[0] in result.stderr and "Traceback" not in result.stderr

@@ -26,8 +26,7 @@ NOD_DEG, NODS_PER_S = 2.4, 0.9
 NOD_BLOCK_S = 10.0
 # Deviation of a nod in time, where it has faded to nothing, and how long one block's mean takes to become the next's.
 _NOD_S, _NOD_REACH_S, _HANDOVER_S = 0.13, 0.7, 2.0
-# No more nods than this lie in a block and the one before it (the last block may be twice as long).
-_MOST_NEAR = int(3 * NODS_PER_S * NOD_BLOCK_S)
+_NOD_APART_S = 0.5
 # Metres of shift for a degree of turn: the head pivots on the neck, not on its own centre.
 _SHIFT_M_PER_DEG = 0.0004
 # Radians of an eye at full eyeLook weight; see `talkclip.track_io`.
@@ -122,16 +121,21 @@ def _nods(clip: AudioClip, phones: PhoneTrack, times_s: np.ndarray, seed: int) -
     weight = np.interp(centres, at_s, level) * np.array([min(end - start, 0.25) for start, end in vowels]) ** 0.5
     sizes = rng.uniform(0.6, 1.3, len(centres))
     nods = np.zeros(len(times_s))
-    taken: list[float] = []
     before = 0.0
     for start_s, end_s in _nod_blocks(phones.duration_s):
         if start_s > times_s[-1] + _NOD_REACH_S:
             break
-        inside = np.flatnonzero((centres >= start_s) & (centres < end_s))
+        if end_s + NOD_BLOCK_S < times_s[0]:
+            continue  # only the block before the first one that is seen matters, for the hand-over
+        # Blocks are independent: no nod stands so close to a border that one of the next block might be too near.
+        low_s = start_s + (_NOD_APART_S / 2 if start_s else 0.0)
+        high_s = end_s - (_NOD_APART_S / 2 if end_s < phones.duration_s else 0.0)
+        inside = np.flatnonzero((centres >= low_s) & (centres < high_s))
         most = max(1, int(NODS_PER_S * (end_s - start_s)))
         mean = 0.0
+        taken: list[float] = []
         for k in inside[np.argsort(-weight[inside], kind="stable")[:most]]:
-            if all(abs(centres[k] - other) > 0.5 for other in taken[-_MOST_NEAR:]):
+            if all(abs(centres[k] - other) > _NOD_APART_S for other in taken):
                 taken.append(float(centres[k]))
                 mean += sizes[k] * _NOD_S * np.sqrt(2 * np.pi) / (end_s - start_s)
                 near = np.abs(times_s - centres[k]) < _NOD_REACH_S

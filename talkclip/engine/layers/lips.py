@@ -84,6 +84,8 @@ def _share(spans: list[tuple[float, float]], times_s: np.ndarray, fps: float) ->
     """(T, 1) 0..1: 1 while the phone lasts (at least one frame), smooth before and after."""
     share = np.zeros(len(times_s), np.float64)
     for start_s, end_s in spans:
+        if end_s < times_s[0] - 1 or start_s > times_s[-1] + 1:
+            continue  # of a longer line
         # Half a frame on each side, so that the closed part holds a frame even between two frames.
         half_s = max(end_s - start_s, SHORTEST_S, 1.0 / fps + 1e-6) / 2
         centre_s = (start_s + end_s) / 2

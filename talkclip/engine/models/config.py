@@ -77,6 +77,11 @@ class ModelConfig:
             still shows, in its full strength.
         anchor_from_clip: the style encoder predicts the anchor as the clip's mean + a correction. Reason: the same, for
             styles taken from video.
+        adds_to_mouth: the decoder gives what a style changes of neutral speech, which comes from a map of its own
+            (`mouth.py`). Reason: what is uncertain in recognised phones must come out as a mean; on faces of speakers
+            that nobody trained on, a linear map does that better than the decoder (docs/model_cards/talkclip.md).
+        tail_slope: of the tails' rectifiers below zero, 0 in the paper. Reason: what a style changes is near zero most of
+            the time; plain rectifiers died in training and cut the face off from the sound.
         condition_scalars: numbers (arousal, intensity) that the condition encoder takes beside a pose; 0: there is no
             condition encoder. Reason: poses that were composed, not filmed or written, need a code too.
 
@@ -113,6 +118,8 @@ class ModelConfig:
     anchor: int = len(ARKIT52)
     residual_on_anchor: bool = True
     anchor_from_clip: bool = True
+    adds_to_mouth: bool = True
+    tail_slope: float = 0.1
     condition_scalars: int = 2
 
     def __post_init__(self) -> None:
@@ -165,7 +172,12 @@ class ModelConfig:
                 problems.append(f"{field.name} is {value!r}, not of type {kind.__name__}")
             elif kind is not bool and isinstance(value, int) and value < (0 if field.name in may_be_zero else 1):
                 problems.append(f"{field.name} is {value}, too small")
-        for name, lowest, highest in (("dropout", 0, 0.99), ("adapter_mix", 0, 1), ("fps", 1, 240)):
+        for name, lowest, highest in (
+            ("dropout", 0, 0.99),
+            ("adapter_mix", 0, 1),
+            ("fps", 1, 240),
+            ("tail_slope", 0, 1),
+        ):
             value = getattr(self, name)
             if isinstance(value, int | float) and not lowest <= value <= highest:
                 problems.append(f"{name} is {value}, outside {lowest} .. {highest}")
@@ -242,6 +254,8 @@ def paper() -> ModelConfig:
         anchor=0,
         residual_on_anchor=False,
         anchor_from_clip=False,
+        adds_to_mouth=False,
+        tail_slope=0.0,
         condition_scalars=0,
     )
 

@@ -96,6 +96,8 @@ def _soft_phones(track: PhoneTrack, n_frames: int, fps: float, first_frame: int)
     table = np.zeros((n_frames, len(PHONES41)), np.float32)
     table[:, PHONES41.index(SIL)] = 1.0
     for phone in track.phones:
+        if phone.end_s * fps < first_frame:
+            continue
         first, last = (max(int(np.ceil(t * fps - 1e-9)) - first_frame, 0) for t in (phone.start_s, phone.end_s))
         if first >= n_frames:
             break

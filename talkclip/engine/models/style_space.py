@@ -16,9 +16,7 @@ from talkclip.engine.models.adapter import Adapter, codes_hash
 from talkclip.engine.text.encoder import TextEncoder
 from talkclip.engine.weights.registry import find_weight
 from talkclip.errors import TalkClipError
-
-# How aroused somebody is who reads aloud without feeling; the training's constant of the same name.
-CALM = 0.35
+from talkclip.style import CALM
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,7 +27,7 @@ class StyleSpace:
         name: what `StyleTrack.space` says; holds the weights' hash, so that codes of another model are refused.
         dim: length of a code.
         anchor: how many first numbers are the pose.
-        encoder_id: the text encoder that T2SS was trained on.
+        encoder_id, encoder_hash: the text encoder that T2SS was trained on.
         arrays: weights by name, as in the torch modules.
         adapted_share: of the adapter in T2SS's residual mix.
     """

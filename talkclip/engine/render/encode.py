@@ -63,7 +63,8 @@ def write_video(
     """Write frames with sound -> number of frames written.
 
     Args:
-        frames: uint8 (H, W, 3) sRGB each, all of one size. Frame k is shown from k / fps to (k + 1) / fps.
+        frames: uint8 (H, W, 3) sRGB each, all of one size; (H, W, 4) with straight alpha becomes ProRes 4444 and goes
+            into .mov only. Frame k is shown from k / fps to (k + 1) / fps.
         fps: kept as a fraction (29.97 is 30000/1001).
         path: .mp4, .mov, .mkv (H.264, yuv420p, and AAC), or a folder (`frame_00000.png` ... and `audio.wav`).
         audio: cut or padded with silence to the length of the picture.
@@ -78,7 +79,7 @@ def write_video(
     """
     target = check_target(path)
     checked = _watched(frames, n_frames, progress, cancel)
-    sound = None if audio is None else _Sound(audio, audio_start_s)
+    sound = None if audio is None else Sound(audio, audio_start_s)
     if is_sequence(target):
         return _write_sequence(checked, fps, target, sound, metadata or {})
     with atomic_write(target) as temporary:
@@ -92,7 +93,7 @@ def write_video(
             ) from error
 
 
-class _Sound:
+class Sound:
     """The clip as the picture needs it: from the first frame on, as long as asked for."""
 
     def __init__(self, clip: AudioClip, start_s: float) -> None:
@@ -119,7 +120,7 @@ def _watched(
         stop_if(cancel)
         for number, frame in enumerate(frames):
             shape = shape or frame.shape
-            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.shape != shape:
+            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4) or frame.shape != shape:
                 raise ValueError(f"frame {number} is {frame.dtype} {frame.shape}; expected uint8 {shape}")
             yield frame
             done = number + 1
@@ -135,7 +136,7 @@ def _watched(
 
 
 def _write_container(
-    frames: Iterator[np.ndarray], fps: float, path: Path, sound: _Sound | None, metadata: Mapping[str, str]
+    frames: Iterator[np.ndarray], fps: float, path: Path, sound: Sound | None, metadata: Mapping[str, str]
 ) -> int:
     rate = fps_fraction(fps)
     options = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
@@ -147,10 +148,11 @@ def _write_container(
         for number, frame in enumerate(frames, 1):
             image = _even(frame)
             if picture is None:
-                picture = _video_stream(container, rate, image.shape[1], image.shape[0])
-            raw = av.VideoFrame.from_ndarray(image, format="rgb24")
+                make = _video_stream if image.shape[2] == 3 else _alpha_stream
+                picture = make(container, rate, image.shape[1], image.shape[0])
+            raw = av.VideoFrame.from_ndarray(image, format="rgb24" if image.shape[2] == 3 else "rgba")
             # Say and use the HD matrix; unmarked files are guessed, and reds turn orange.
-            converted = raw.reformat(format="yuv420p", dst_colorspace="ITU709")
+            converted = raw.reformat(format=picture.pix_fmt, dst_colorspace="ITU709")
             converted.pts = number - 1
             converted.time_base = 1 / rate
             container.mux(picture.encode(converted))
@@ -166,6 +168,17 @@ def _write_container(
 def _video_stream(container: Any, rate: Any, width: int, height: int) -> Any:
     stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "preset": "veryfast"})
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    return _configured(stream, rate)
+
+
+def _alpha_stream(container: Any, rate: Any, width: int, height: int) -> Any:
+    """ProRes 4444, what editors take with an alpha channel."""
+    stream = container.add_stream("prores_ks", rate=rate, options={"profile": "4", "vendor": "apl0"})
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuva444p10le"
+    return _configured(stream, rate)
+
+
+def _configured(stream: Any, rate: Any) -> Any:
     stream.codec_context.time_base = 1 / rate
     stream.codec_context.color_primaries = 1  # BT.709
     stream.codec_context.color_trc = 1
@@ -179,7 +192,7 @@ def _video_stream(container: Any, rate: Any, width: int, height: int) -> Any:
 class _AudioTrack:
     """AAC next to the picture, encoded as far as the picture has come."""
 
-    def __init__(self, container: Any, sound: _Sound) -> None:
+    def __init__(self, container: Any, sound: Sound) -> None:
         self._container, self._sound = container, sound
         self._stream = container.add_stream("aac", rate=_AUDIO_HZ, layout="mono")
         self._stream.bit_rate = 128_000
@@ -213,7 +226,7 @@ def _even(frame: np.ndarray) -> np.ndarray:
 
 
 def _write_sequence(
-    frames: Iterator[np.ndarray], fps: float, folder: Path, sound: _Sound | None, metadata: Mapping[str, str]
+    frames: Iterator[np.ndarray], fps: float, folder: Path, sound: Sound | None, metadata: Mapping[str, str]
 ) -> int:
     """PNG files in a new folder beside the target, moved there when all are written."""
     tags = PngImagePlugin.PngInfo()

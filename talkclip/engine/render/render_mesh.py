@@ -184,11 +184,24 @@ class RenderMesh:
             change[shape] = np.where(skin & (np.abs(posed - rest) > 0.02), posed - rest, 0.0)
         return light, change
 
-    def pose(self, values: np.ndarray, head: np.ndarray) -> PosedMesh:
-        """Geometry for shape values (52,) in ARKit order and a head pose (6,) in the columns of HEAD6."""
+    def subdivided(self, values: np.ndarray) -> np.ndarray:
+        """(V of the head, K) -> (V, K): anything given per vertex of the head, on the subdivided mesh."""
+        return np.asarray(self._weights @ values)
+
+    def follow(self, share: np.ndarray) -> None:
+        """Say anew how much of the head's pose each vertex of the head (V,) takes part in, 0 (neck) .. 1."""
+        self._follows = np.asarray(share, np.float32)
+
+    def pose(self, values: np.ndarray, head: np.ndarray, offset: np.ndarray | None = None) -> PosedMesh:
+        """Geometry for shape values (52,) in ARKit order and a head pose (6,) in the columns of HEAD6.
+
+        `offset` (V of the head, 3), metres, is added to the head's vertices.
+        """
         if not np.isfinite(values).all() or not np.isfinite(head).all():
             raise ValueError("a shape value or the head pose is not a number")
         coarse, light = self._relaxed.copy(), self._light_rest.copy()
+        if offset is not None:
+            coarse += offset
         raster.add_shapes(values, self.head.deltas, coarse)
         raster.add_shapes(np.clip(values, 0, 1), self._light_shapes[..., None], light[:, None])
         np.clip(light, 0.0, 1.0, out=light)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,20 +91,20 @@ def render_comparison(
     rate = fps if fps is not None else tracks[0].fps
     start_s = tracks[0].start_s
     end_s = max(track.times_s[-1] for track in tracks)
-    poses = [_poses(track, rate, start_s, end_s) for track in tracks]
-    n_frames = len(poses[0][0])
+    moving = [poses(track, rate, start_s, end_s) for track in tracks]
+    n_frames = len(moving[0][0])
     renderer = _renderer(size)
     bars = None if captions is None else bars_for(captions, size)
 
     def picture(number: int) -> np.ndarray:
-        pictures = [renderer.frame(values[number], head[number]) for values, head in poses]
+        pictures = [renderer.frame(values[number], head[number]) for values, head in moving]
         return pictures[0] if bars is None and len(pictures) == 1 else tile(pictures, bars, _GAP_PX)
 
     frames = in_order(picture, n_frames, workers or min(os.cpu_count() or 1, MAX_WORKERS))
     return write_video(frames, rate, path, audio, start_s, metadata, progress, cancel, n_frames)
 
 
-def in_order(work: Callable[[int], np.ndarray], n_frames: int, workers: int) -> Iterator[np.ndarray]:
+def in_order(work: Callable[[int], np.ndarray], n_frames: int, workers: int) -> Generator[np.ndarray, None, None]:
     """work(0), work(1), ... computed by `workers` threads a few frames ahead; stops early when closed."""
     ahead = workers + 2
     with ThreadPoolExecutor(workers, thread_name_prefix="talkclip-render") as pool:
@@ -120,7 +120,7 @@ def in_order(work: Callable[[int], np.ndarray], n_frames: int, workers: int) -> 
                 future.cancel()
 
 
-def _poses(track: CoefficientTrack, fps: float, start_s: float, end_s: float) -> tuple[np.ndarray, np.ndarray]:
+def poses(track: CoefficientTrack, fps: float, start_s: float, end_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Shape values (N, 52) in Apple's order and head poses (N, 6) at the video's frames."""
     if track.space != "arkit52":
         raise InputError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import importlib.util
 import json
 import math
 import threading
@@ -20,19 +19,21 @@ import numpy as np
 from talkclip.audio import AudioClip
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.align import Aligner
+from talkclip.engine.speech.backends import BACKENDS, BackendStatus, available_backends, whisper_status
 from talkclip.engine.speech.cache import DiskCache, cache_key, default_cache
 from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_features
 from talkclip.engine.speech.listening import listen
 from talkclip.engine.speech.media import SAMPLE_RATE
 from talkclip.engine.speech.recognise import recognise
 from talkclip.engine.speech.spans import with_silence
-from talkclip.engine.speech.whisper import INSTALL, Transcriber, Whisper, require_package, weights_present
-from talkclip.engine.weights.registry import WEIGHTS, find_weight
-from talkclip.errors import InputError, TalkClipError
+from talkclip.engine.speech.whisper import Transcriber, Whisper
+from talkclip.engine.weights.registry import WEIGHTS
+from talkclip.errors import InputError
 from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 
-BACKENDS = ("auto", "align", "fast", "fast+align", "whisper")
+__all__ = ["BACKENDS", "BackendStatus", "SpeechAnalysis", "SpeechFrontEnd", "available_backends"]
+
 # Given phones may reach this far beyond the recording (rounding in other programs).
 _BEYOND_S = 0.05
 # Analyses kept in memory: an animator goes back and forth between a few lines.
@@ -59,30 +60,6 @@ class SpeechAnalysis:
     notes: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class BackendStatus:
-    """One back end for `talkclip doctor`.
-
-    Attributes:
-        name: as given to `SpeechFrontEnd`.
-        ready: it can be used now.
-        detail: what it is.
-        missing: what it lacks, or "".
-        remedy: the command that gets it, or "".
-    """
-
-    name: str
-    ready: bool
-    detail: str
-    missing: str = ""
-    remedy: str = ""
-
-
-def available_backends() -> tuple[BackendStatus, ...]:
-    """Every back end, what it lacks and the command that gets it. Loads no model."""
-    return (_fast_status(), _align_status(), _whisper_status())
-
-
 class SpeechFrontEnd:
     """Finds phones and features; safe to share between threads.
 
@@ -107,7 +84,7 @@ class SpeechFrontEnd:
         self._backend = backend
         self._cache = default_cache() if isinstance(cache, str) else cache
         self._transcriber = transcriber
-        if transcriber is None and (backend == "whisper" or (backend == "auto" and _whisper_status().ready)):
+        if transcriber is None and (backend == "whisper" or (backend == "auto" and whisper_status().ready)):
             self._transcriber = Whisper()
         self._aligner = Aligner()
         self._recent: collections.OrderedDict[str, SpeechAnalysis] = collections.OrderedDict()
@@ -376,30 +353,3 @@ def _from_entry(entry: dict[str, np.ndarray]) -> tuple[PhoneTrack, tuple[str, ..
         ),
         tuple(data["notes"]),
     )
-
-
-def _fast_status() -> BackendStatus:
-    detail = "phones without transcript: hama 1.3.13 (CTC, onnxruntime)"
-    try:
-        find_weight("hama-ctc")
-    except TalkClipError as error:
-        return BackendStatus("fast", False, detail, error.message, error.hint.removeprefix("Run: "))
-    return BackendStatus("fast", True, detail)
-
-
-def _align_status() -> BackendStatus:
-    detail = "forced alignment of a transcript, English: pocketsphinx"
-    if importlib.util.find_spec("pocketsphinx") is None:
-        return BackendStatus("align", False, detail, "pocketsphinx is not installed", "pip install 'talkclip[lite]'")
-    return BackendStatus("align", True, detail)
-
-
-def _whisper_status() -> BackendStatus:
-    detail = "words by Whisper base, then alignment: faster-whisper"
-    try:
-        require_package()
-    except TalkClipError as error:
-        return BackendStatus("whisper", False, detail, error.message, INSTALL)
-    if not weights_present():
-        return BackendStatus("whisper", False, detail, "its weights are not installed", INSTALL)
-    return BackendStatus("whisper", True, detail)

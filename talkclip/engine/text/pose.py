@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from talkclip.coefficients import ARKIT52, arkit_index
+from talkclip.engine.text.edits import ADD, MORE, Change, read_changes
 from talkclip.engine.text.emotion_model import EmotionModel
 from talkclip.engine.text.encoder import MiniLMEncoder, TextEncoder
+from talkclip.engine.text.lexicon import units_of_region
 from talkclip.engine.text.understand import PromptReading, understand
 from talkclip.timeline import PromptEdit
 from talkclip_rigs.facs import AuMove, action_units, pose_of
@@ -31,6 +33,8 @@ _MIXTURE_CURVE = 0.6
 # Implied movements follow the statistics of many texts, which flatten every single one.
 _IMPLIED_GAIN = 1.1
 _OVERDRIVE = 1.15
+# What "less brow" leaves of the brow that the rest of a prompt asks for.
+_LESSENED = 0.4
 
 
 def expression_pose(reading: PromptReading) -> np.ndarray:
@@ -39,7 +43,12 @@ def expression_pose(reading: PromptReading) -> np.ndarray:
     pose = np.maximum(pose, _IMPLIED_GAIN * _speaking(pose_of(reading.implied_units)))
     for part, feeling in sorted(reading.regions.items()):  # brows, eyes, mouth: eyes leave named brows alone
         mask = _part_mask(part, tuple(reading.regions))
-        pose = np.where(mask, _emotion_pose(feeling.emotion, feeling.intensity), pose)
+        shown = np.maximum(_emotion_pose(feeling.emotion, feeling.intensity), pose_of(feeling.moves))
+        pose = np.where(mask, shown, pose)
+    lessened = np.zeros(len(ARKIT52), bool)
+    for au in reading.lessened_units:
+        lessened |= _shapes_of(au)
+    pose = np.where(lessened, _LESSENED * pose, pose)
     stated = pose_of(reading.action_units)
     pose = np.maximum(_make_way(pose, stated), stated)
     for au in reading.denied_units:
@@ -74,7 +83,9 @@ class PromptStyler:
 
         Args:
             prompt: how the line is spoken; "" is neutral.
-            edits: each adds its weight times its own pose; a "neutral" edit fades the base by its weight.
+            edits: each adds its weight times its own pose and takes as much away where the weight is negative; a
+                "neutral" edit fades the base by its weight, "no smile" what it denies, and commands such as
+                "less smile" or "soften the eyes" change what is there (`edits.py`).
             intensity: 0 (neutral) .. 2, scale of the prompt's own pose.
 
         Returns:
@@ -82,11 +93,57 @@ class PromptStyler:
         """
         code = intensity * self.pose(prompt)
         for edit in edits:
-            change = self.pose(edit.text)
-            if not change.any() and edit.weight > 0:
-                code = code * max(0.0, 1.0 - edit.weight)
-            code = code + edit.weight * change
+            for change in read_changes(edit.text):
+                code = _edited(code, change, self.read(change.text) if change.text else None, edit.weight)
         return np.asarray(np.clip(_untangle(code), -1.0, np.minimum(1.0, _OVERDRIVE * _caps())), np.float32)
+
+
+def _edited(code: np.ndarray, change: Change, reading: PromptReading | None, weight: float) -> np.ndarray:
+    """A pose after one command of an edit; `reading` is what the command speaks of, None for the whole face."""
+    if change.kind == ADD or (change.kind == MORE and weight < 0):
+        return _added(code, reading, weight * change.share)
+    by = change.share * weight * (1 if change.kind == MORE else -1)
+    region = np.ones(len(code), bool) if reading is None else _idle_regions(reading)
+    pose = np.zeros(len(code)) if reading is None else expression_pose(reading)
+    if pose.any() and by < 0:  # "less smile" takes nothing where no smile is
+        return np.where(code > 0, np.clip(_taken_away(code, pose, -by), 0.0, None), code)
+    if pose.any():
+        return _added(code, reading, by)
+    return np.asarray(np.where(region, max(0.0, 1 + by) * code, code))
+
+
+def _added(code: np.ndarray, reading: PromptReading | None, weight: float) -> np.ndarray:
+    """Adds a reading's pose; a negative weight takes away as much of what is there, "no smile" what it denies."""
+    pose = np.zeros(len(code)) if reading is None else expression_pose(reading)
+    fade = max(0.0, 1.0 - max(0.0, weight))
+    if reading is not None and (reading.denied_units or reading.denied_emotions):
+        for au in reading.denied_units:
+            code = np.where(_shapes_of(au) & (code > 0) & (pose == 0), fade * code, code)
+        for emotion in reading.denied_emotions:
+            face = _emotion_face(emotion, 1.0)
+            code = np.where(code > 0, code * (1 - (1 - fade) * face / max(float(face.max()), 1e-6)), code)
+    elif not pose.any():
+        return fade * code
+    if weight < 0:
+        return _taken_away(code, pose, -weight)
+    if reading is not None:
+        code = np.where(code > 0, _make_way(code, weight * pose_of(reading.action_units)), code)
+    return code + weight * pose
+
+
+def _taken_away(code: np.ndarray, pose: np.ndarray, weight: float) -> np.ndarray:
+    """Takes a share of the pose away, and at least the same share of what is there: minus one smile leaves none."""
+    there = np.clip(code, 0.0, None) * pose / max(float(pose.max(initial=0.0)), 1e-6)
+    return np.asarray(code - weight * np.maximum(pose, there))
+
+
+def _idle_regions(reading: PromptReading) -> np.ndarray:
+    """(52,) bool: the shapes of the regions that a reading names without saying what they do."""
+    mask = np.zeros(len(ARKIT52), bool)
+    for name in (region for clause in reading.clauses for region in clause.regions):
+        for au in units_of_region(name):
+            mask |= _shapes_of(au)
+    return mask
 
 
 def style_code(prompt: str, edits: Iterable[tuple[str, float]] = (), intensity: float = 1.0) -> np.ndarray:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkclip.engine.models.style_space import CALM, StyleSpace
+from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.text.encoder import TextEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.understand import PromptReading
+from talkclip.style import CALM
 from talkclip.timeline import PromptEdit
 
 # How much of the manner (the numbers behind the anchor) T2SS gives; the rest comes from the composed pose.
 _MANNER_OF_TEXT = 0.5
+# Below this intensity nothing was felt, or nothing understood: then the sentence has no say.
+_FEELS = 0.05
 
 
 class StyleCoder:
@@ -57,7 +60,7 @@ class StyleCoder:
         arousal = float(np.clip(CALM + intensity * (reading.arousal - CALM), 0, 1))
         strength = min(1.0, intensity * max([reading.intensity, *(move.level for move in reading.action_units)]))
         code = self._space.of_pose(pose, arousal, strength)
-        if reading.feels:
+        if reading.intensity > _FEELS:
             said = self._space.of_text(self.encoder.encode([prompt])[0]) - self._space.neutral
             manner = slice(self._space.anchor, None)
             asked = self._space.neutral[manner] + min(intensity, 1.5) * said[manner]

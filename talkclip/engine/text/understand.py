@@ -14,6 +14,7 @@ from talkclip.engine.text.clauses import parse
 from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
 from talkclip.engine.text.lexicon import EMOTIONS, word_list
+from talkclip.style import CALM
 from talkclip_rigs.facs import AuMove, action_units
 
 LONGEST_PROMPT = 2000
@@ -23,6 +24,9 @@ _MODEL_SHARE_MAX = 0.4
 # A clause that names a movement is read as a whole only if it says this much more; what it then feels is weak.
 _WORDS_BESIDE_MOVES = 4
 _FEELING_BESIDE_MOVES = 0.4
+# Arousal of each emotion at full intensity (means of the prompt corpus, rounded).
+_AROUSAL = {"angry": 0.85, "contempt": 0.45, "disgusted": 0.6, "fear": 0.8, "happy": 0.75, "sad": 0.3,
+            "surprised": 0.8, "neutral": CALM}  # fmt: skip
 # A predicted action unit below this level is noise.
 _WEAKEST_UNIT = 0.12
 
@@ -34,10 +38,12 @@ class RegionFeeling:
     Attributes:
         emotion: emotion -> weight.
         intensity: 0..1.
+        moves: what the word adds in that part ("puzzled brows").
     """
 
     emotion: Mapping[str, float]
     intensity: float
+    moves: tuple[AuMove, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,10 @@ class PromptReading:
         implied_units: movements that go with the feeling, predicted or known of a word; weaker than stated ones.
         denied_units: action units that must not show.
         denied_emotions: emotions that must not show.
+        lessened_units: action units that show less than the rest of the prompt would have them.
         regions: "eyes", "brows", "mouth" -> a feeling of that part only.
         notes: what the user should know (nothing understood, another language, ...).
+        arousal: 0..1, how much energy is in it; `CALM` is ordinary speech.
     """
 
     prompt: str
@@ -67,6 +75,8 @@ class PromptReading:
     denied_emotions: tuple[str, ...]
     regions: Mapping[str, RegionFeeling]
     notes: tuple[str, ...]
+    lessened_units: tuple[int, ...] = ()
+    arousal: float = CALM
 
     def summary(self) -> str:
         """One line: what was understood."""
@@ -93,6 +103,8 @@ class PromptReading:
         denied = [*self.denied_emotions, *(f"AU{au}" for au in self.denied_units)]
         if denied:
             lines.append("without    " + ", ".join(denied))
+        if self.lessened_units:
+            lines.append("less of    " + ", ".join(f"AU{au}" for au in self.lessened_units))
         lines += [f"note       {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -117,16 +129,26 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
         notes.append("A prompt is one held expression; changes over time belong on the timeline.")
     denied_units = tuple(dict.fromkeys(au for c in clauses for au in c.denied_units if not _stated(au, stated)))
     implied = _implied(clauses, guess, 1.0 if not whole else _model_share(_open_words(clauses)))
+    lessened = tuple(dict.fromkeys(au for c in clauses for au in c.lessened if not _stated(au, stated)))
     return PromptReading(
-        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes)
-    )
+        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes),
+        lessened,
+    )  # fmt: skip
+
+
+def _arousal(emotions: Mapping[str, float], intensity: float, guess: Guess | None) -> float:
+    """As the model hears it, else as its emotions usually are at this intensity."""
+    if guess is not None and guess.arousal is not None:
+        return guess.arousal
+    usual = sum(weight * _AROUSAL[emotion] for emotion, weight in emotions.items())
+    return CALM + min(1.0, intensity) * (usual - CALM)
 
 
 def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
     """Rules first; the model reads the clauses that neither deny nor only name movements."""
     clauses = parse(text)
     left = [c for c in clauses if not _denies(c) and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]
-    found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings for c in clauses)
+    found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings or c.lessened for c in clauses)
     if not left and (found or not clauses or _only_says_who_speaks(text)):
         return (
             clauses,
@@ -201,7 +223,7 @@ def _open_words(clauses: tuple[Clause, ...]) -> int:
 
 def _denies(clause: Clause) -> bool:
     """Whether the clause rules out something known; "I will not be treated like this" rules out nothing."""
-    return clause.negated and bool(clause.denied_units or clause.denied_feelings)
+    return clause.negated and bool(clause.denied_units or clause.denied_feelings or clause.lessened)
 
 
 def _implied(clauses: tuple[Clause, ...], guess: Guess | None, share: float) -> tuple[AuMove, ...]:
@@ -228,9 +250,11 @@ def _strongest(moves: Iterable[AuMove]) -> tuple[AuMove, ...]:
 
 
 def _one_gaze(moves: tuple[AuMove, ...]) -> tuple[AuMove, ...]:
-    """Eyes look one way: of up and down, of left and right, the first one stays."""
+    """Eyes look one way: of up and down, of left and right, the stronger one stays, else the first."""
+    levels = {move.au: move.level for move in reversed(moves) if move.side == "both"}  # crossed eyes look two ways
     order = [move.au for move in moves]
-    dropped = {max((a, b), key=order.index) for a, b in ((61, 62), (63, 64)) if a in order and b in order}
+    opposed = [pair for pair in ((61, 62), (63, 64)) if set(pair) <= set(levels)]
+    dropped = {min(pair, key=lambda au: (levels[au], -order.index(au))) for pair in opposed}
     return tuple(move for move in moves if move.au not in dropped)
 
 
@@ -243,7 +267,7 @@ def _regions(clauses: tuple[Clause, ...]) -> dict[str, RegionFeeling]:
     for clause in clauses:
         for feeling in clause.feelings:
             if feeling.part:
-                regions[feeling.part] = RegionFeeling(dict(feeling.emotion), feeling.strength)
+                regions[feeling.part] = RegionFeeling(dict(feeling.emotion), feeling.strength, feeling.moves)
     return regions
 
 

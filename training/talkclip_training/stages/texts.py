@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkclip.engine.text.emotion_model import frame_text
 from talkclip.engine.text.encoder import TextEncoder
 from talkclip.progress import ProgressCallback, report
 from talkclip_training.performance.conditions import Played, mirrored, played_direction
@@ -49,7 +48,7 @@ def read_texts(
     """
     rows = []
     for first in range(0, len(directions), _AT_ONCE):
-        rows.append(encoder.encode([frame_text(d.text) for d in directions[first : first + _AT_ONCE]]))
+        rows.append(encoder.encode([d.text for d in directions[first : first + _AT_ONCE]]))
         report(progress, "texts", min(1.0, (first + _AT_ONCE) / len(directions)), "Reading the directions")
     chances = np.array([d.weight for d in directions])
     return Texts(np.concatenate(rows), tuple(map(played_direction, directions)), chances / chances.sum())

@@ -20,7 +20,6 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from talkclip.engine.text.emotion_model import frame_text
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.files import atomic_write
@@ -100,7 +99,7 @@ def main() -> None:
     model.eval()
     vocabulary = (arguments.model / "vocab.txt").read_text(encoding="utf-8").splitlines()
     rows = everything()
-    kept = kept_tokens(vocabulary, model, [frame_text(row.text) for row in rows])
+    kept = kept_tokens(vocabulary, model, [row.text for row in rows])
     words = arguments.out / "encoder_vocab.txt"
     words.write_text("\n".join(vocabulary[k] for k in kept) + "\n", encoding="utf-8")
     with torch.inference_mode():

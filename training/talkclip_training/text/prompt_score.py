@@ -1,9 +1,9 @@
 """Scores poses against expected directions of frozen prompts, for the shipped reader and for what it is made of.
 
-    python -m talkclip_training.text.prompt_score tests/engine/text/heldout_prompts.jsonl [--failures]
+    python -m talkclip_training.text.prompt_score tests/engine/text/heldout_open.jsonl [--failures]
 
-Rows: the shipped reader; without any lexicon of feeling, at run time and in training; the emotion model alone, without
-rules; and TF-IDF over characters in the place of the text encoder.
+Rows: the shipped reader; without any lexicon of feeling; with TF-IDF over characters in place of the text encoder; the
+emotion model alone, without rules; T2SS alone, as in the paper; the plain baseline (nearest label).
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from unittest import mock
 import numpy as np
 
 from talkclip.coefficients import ARKIT52
+from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.text import lexicon
-from talkclip.engine.text.emotion_model import EmotionModel, Guess, frame_text
+from talkclip.engine.text.emotion_model import EmotionModel, Guess
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS, PhraseTable
 from talkclip.engine.text.pose import PromptStyler, expression_pose
 from talkclip.engine.text.understand import PromptReading, understand
 from talkclip.timeline import PromptEdit
 from talkclip_rigs.facs import AuMove
+from talkclip_training.benchmarks.plain import PlainBaseline
 
 SEEN, STRONG, ABSENT = 0.12, 0.5, 0.08
 
@@ -77,39 +79,44 @@ def main() -> None:
     items = load_prompts(options.prompts)
     encoder = MiniLMEncoder.load()
     shipped = EmotionModel.load(encoder)
+    styler, space = PromptStyler(encoder, shipped), StyleSpace.load()
+    characters = TfidfModel()
     table = {}
-    styler = PromptStyler(encoder, shipped)
     table["shipped"], wrong = score(items, styler.pose, styler.code)
     with mock.patch.object(lexicon, "feeling_words", lambda: PhraseTable([])):
-        bare = _without_words(encoder)
-        table["no lexicon of feeling"], _ = score(items, lambda text: expression_pose(understand(text, bare)))
-        characters = TfidfModel(words=False)
-        table["no lexicon, TF-IDF for MiniLM"], _ = score(
+        table["no lexicon of feeling"], _ = score(items, PromptStyler(encoder, shipped).pose)
+        table["no lexicon, TF-IDF for the encoder"], _ = score(
             items, lambda text: expression_pose(understand(text, characters))
         )
+    table["TF-IDF for the encoder"], _ = score(items, lambda text: expression_pose(understand(text, characters)))
     table["emotion model alone"], _ = score(items, lambda text: expression_pose(_reading(text, shipped.guess(text))))
-    rows = TfidfModel(words=True)
-    table["TF-IDF for MiniLM"], _ = score(items, lambda text: expression_pose(understand(text, rows)))
+    table["T2SS alone (the paper's way)"], _ = score(
+        items, lambda text: np.clip(space.of_text(encoder.encode([text])[0])[: space.anchor], 0, 1)
+    )
+    table["plain baseline (nearest label)"], _ = score(items, PlainBaseline().pose)
     print(json.dumps(table, indent=1))
     if options.failures:
         print("\n".join(wrong))
 
 
 class TfidfModel:
-    """The baseline: the same training over character n-grams, in the place of encoder and emotion model."""
+    """The baseline: the same directions over character n-grams, in the place of encoder and emotion model."""
 
-    def __init__(self, words: bool) -> None:
+    def __init__(self) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import Ridge
+        from sklearn.linear_model import Ridge, SGDClassifier
 
         from talkclip_training.text.corpus import read_all
-        from talkclip_training.text.train_emotion import RIDGE, fit_emotion
 
-        rows = [row for row in read_all() if words or row.source != "words"]
-        self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
+        rows = read_all()
+        self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=3)
         features = self._vectorizer.fit_transform([row.text for row in rows])
-        self._emotion = fit_emotion(rows, features)
-        self._intensity = Ridge(RIDGE).fit(features, [row.intensity for row in rows])
+        soft = np.array([row.emotion for row in rows])
+        index, label = np.nonzero(soft > 0)
+        weights = soft[index, label] * np.array([row.weight for row in rows])[index]
+        self._emotion = SGDClassifier(loss="log_loss", alpha=3e-6, max_iter=30, random_state=0)
+        self._emotion.fit(features[index], label, sample_weight=weights / weights.mean())
+        self._intensity = Ridge(2.0, solver="sparse_cg").fit(features, [row.intensity for row in rows])
 
     def guess(self, text: str) -> Guess:
         """See `EmotionModel.guess`."""
@@ -120,17 +127,6 @@ class TfidfModel:
     def can_read(self, words: list[str]) -> bool:
         """It reads anything."""
         return bool(words)
-
-
-def _without_words(encoder: MiniLMEncoder) -> EmotionModel:
-    from talkclip_training.text.corpus import read_all
-    from talkclip_training.text.train_emotion import fit
-
-    rows = [row for row in read_all() if row.source != "words"]
-    arrays = fit(rows, encoder.encode([frame_text(row.text) for row in rows]))
-    return EmotionModel(
-        arrays | {"encoder_id": np.array(encoder.id), "encoder_hash": np.array(encoder.weight_hash)}, encoder
-    )
 
 
 def _reading(text: str, guess: Guess) -> PromptReading:

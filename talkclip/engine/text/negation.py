@@ -1,0 +1,110 @@
+"""What a clause denies: from the negation to the clause's end, unless a second negation takes it back.
+
+"not without a smile", "don't forget to smile", "fails to hide a grin" deny nothing; "Upset? She isn't." denies what
+stands before; "hardly thrilled" denies a feeling, "hardly smiling" is a degree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from talkclip.engine.text import lexicon
+
+DENYING_LEADS = frozenset({"without", "nor", "except", "unlike", "instead", "sans", "minus"})
+# A second negation takes the first one back when it stands within so many words.
+_REACH = 3
+# A command such as "lose" speaks of what follows within so many words.
+_REMOVAL_REACH = 4
+
+
+@dataclass(frozen=True)
+class Negation:
+    """What is denied in one clause.
+
+    Attributes:
+        start: the first denied word, None where nothing is denied.
+        end: behind the last denied word.
+        closing: nothing stands behind the negation, so that it denies what stands before.
+        words: indices of the words that make the negation.
+    """
+
+    start: int | None = None
+    end: int = 0
+    closing: bool = False
+    words: tuple[int, ...] = ()
+
+    def covers(self, index: int) -> bool:
+        """Whether what begins at a word is denied."""
+        return self.start is not None and (self.closing or self.start <= index < self.end)
+
+    @property
+    def denies(self) -> bool:
+        """Whether anything is denied."""
+        return self.start is not None
+
+
+def find_negation(words: list[str], lead: str, carried: bool) -> Negation:
+    """The negation of a clause.
+
+    Args:
+        words: lower-case words of the clause.
+        lead: its joining word.
+        carried: the clause before denies, and this one goes on ("or", "nor").
+    """
+    found = list(_negations(words))
+    taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
+    if carried or lead in DENYING_LEADS:
+        back = next((hit for hit in taking_back if hit[0] < _REACH), None)
+        if lead in ("without", "except") and back is not None:
+            return Negation(words=tuple(range(*back)))  # "without hiding it", "without ever losing the smile"
+        return Negation(0, len(words), words=tuple(i for hit in found for i in range(*hit)))
+    behind = 0
+    for start, end in list(found):
+        if start < behind:
+            continue
+        back = next((hit for hit in taking_back if end <= hit[0] < end + _REACH), None)
+        if back is None:
+            return Negation(start, len(words), _closes(words, start, end), tuple(range(start, end)))
+        behind = back[1]  # two negations make none
+        found = [*found, back]
+    return Negation(words=tuple(i for hit in found for i in range(*hit)))
+
+
+def denies_feeling(words: list[str], start: int) -> bool:
+    """'Hardly thrilled', 'not exactly happy', 'less than pleased': what a feeling is said not to be."""
+    before = words[max(0, start - 3) : start]
+    return any(end == len(before) for _, end, _ in lexicon.phrases_that("litotes").find(before))
+
+
+def removed_from(words: list[str], named: Sequence[int], regions: Sequence[int]) -> int | None:
+    """'Lose the grin', 'wipe off that smirk' -> the command's index; "drop the jaw" removes nothing."""
+    for start, end, _ in lexicon.phrases_that("removals").find(words):
+        after = [i for i in named if end <= i <= end + _REMOVAL_REACH]
+        if after and not any(end <= r < min(after) for r in regions):
+            return start
+    return None
+
+
+def _negations(words: list[str]) -> list[tuple[int, int]]:
+    """-> [start, end) of negating words and phrases, without the harmless ones."""
+    harmless = _harmless(words)
+    hits = [(s, e) for s, e, _ in lexicon.phrases_that("negations").find(words)]
+    return [hit for hit in hits if not any(i in harmless for i in range(*hit))]
+
+
+def _harmless(words: list[str]) -> set[int]:
+    text = " ".join(words)
+    starts = [sum(len(w) + 1 for w in words[:i]) for i in range(len(words))]
+    return {
+        i
+        for match in lexicon.harmless_negations().finditer(text)
+        for i, position in enumerate(starts)
+        if match.start() <= position < match.end()
+    }
+
+
+def _closes(words: list[str], start: int, end: int) -> bool:
+    rest = words[end:]
+    final = " ".join(words[start:end]) in lexicon.words_that("final_negations") or rest[:2] == ["at", "all"]
+    return final and start > 0 and all(w in lexicon.words_that("silent") for w in rest)

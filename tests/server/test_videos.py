@@ -1,0 +1,167 @@
+"""`render` over the wire: a file that arrives whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkclip import protocol as p
+from talkclip.audio import AudioClip
+from talkclip.client import Client, Drawing, Job, JobState, SpeakRequest
+from talkclip.coefficients import CoefficientTrack
+from talkclip.errors import InputError, TalkClipError
+from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
+from talkclip.timeline import PromptTimeline
+from talkclip_server import PipelineEngine, Server, running_server, videos
+from tests.support.raw_peer import RawPeer, wait_for
+from tests.support.small_engine import SmallEngine
+from tests.support.small_pipeline import SmallPipeline
+
+CLIP = AudioClip(np.sin(np.arange(16000) * 0.1).astype(np.float32), 16000, "line")
+ASKED = SpeakRequest(CLIP, PromptTimeline.single("a happy woman", 1.0), 25.0)
+VIDEO = np.random.default_rng(0).bytes(20 * videos.CHUNK_BYTES + 17)  # more chunks than the first credit
+
+
+def draw(
+    order: p.Render, track: CoefficientTrack, clip: AudioClip, portrait: Path | None, target: Path,
+    progress: ProgressCallback, cancel: CancelCheck,
+) -> None:  # fmt: skip
+    """A renderer whose file depends on the portrait; the caption may be a command."""
+    report(progress, "render", 0.5, "drawing")
+    while order.caption == "hold":
+        stop_if(cancel)
+    if order.caption == "no face":
+        raise InputError("portrait: shows no face.", "Give a picture of somebody.")
+    target.write_bytes(VIDEO + (b"" if portrait is None else hashlib.sha256(portrait.read_bytes()).digest()))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(videos, "RENDERERS", {"head": draw, "portrait": draw})
+    with running_server(PipelineEngine(SmallPipeline(), 60.0)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with Client(server.address) as connected:
+        yield connected
+
+
+def test_the_file_arrives_as_it_was_drawn(client: Client, tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    def look(job: Job) -> None:
+        if job.stage == "render":
+            seen.append(job.fraction)
+
+    reply = client.render(ASKED, tmp_path / "line.mp4", on_progress=look)
+    assert (tmp_path / "line.mp4").read_bytes() == VIDEO and reply.n_frames == 26
+    assert reply.notes and seen and [path.name for path in tmp_path.iterdir()] == ["line.mp4"]
+
+
+def test_a_portrait_is_sent_like_a_sound_and_once(client: Client, tmp_path: Path) -> None:
+    portrait = tmp_path / "face.png"
+    portrait.write_bytes(b"picture" * 100_000)
+    drawing = Drawing("portrait", 256, portrait)
+    for name in ("a.mp4", "b.mp4"):
+        client.render(ASKED, tmp_path / name, drawing)
+        assert (tmp_path / name).read_bytes() == VIDEO + hashlib.sha256(portrait.read_bytes()).digest()
+    assert client.status().store_files == 2
+
+
+@pytest.mark.parametrize(
+    ("drawing", "words"),
+    [
+        (Drawing("oil painting"), "no renderer 'oil painting'.*head, portrait"),
+        (Drawing("portrait"), "needs a portrait"),
+        (Drawing("head", caption="no face"), "shows no face"),
+    ],
+)
+def test_what_cannot_be_drawn_is_explained_and_leaves_nothing(
+    client: Client, tmp_path: Path, drawing: Drawing, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        client.render(ASKED, tmp_path / "line.mp4", drawing)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_portrait_for_the_head_is_refused(client: Client, tmp_path: Path) -> None:
+    portrait = tmp_path / "face.png"
+    portrait.write_bytes(b"picture")
+    with pytest.raises(InputError, match="takes no portrait"):
+        client.render(ASKED, tmp_path / "line.mp4", Drawing("head", portrait=portrait))
+
+
+def test_until_there_is_a_portrait_renderer_it_is_refused(tmp_path: Path) -> None:
+    portrait = tmp_path / "face.png"
+    portrait.write_bytes(b"picture")
+    with running_server(PipelineEngine(SmallPipeline(), 60.0)) as plain, Client(plain.address) as client:
+        there = client.connect().engine.renderers
+        assert "head" in there
+        if "portrait" not in there:
+            with pytest.raises(InputError, match="no renderer 'portrait'"):
+                client.render(ASKED, tmp_path / "line.mp4", Drawing("portrait", portrait=portrait))
+
+
+def test_an_engine_that_draws_nothing_says_so(tmp_path: Path) -> None:
+    with (
+        running_server(SmallEngine()) as plain,
+        Client(plain.address) as client,
+        pytest.raises(InputError, match="no renderer 'head'"),
+    ):
+        client.render(ASKED, tmp_path / "line.mp4")
+
+
+def test_a_portrait_the_server_does_not_have(server: Server) -> None:
+    with RawPeer(server.address) as peer:
+        sha256 = peer.upload(b"sound")
+        line = PromptTimeline.single("x", 1.0)
+        peer.say(p.Render("r", p.AudioSource(sha256), line, 25.0, renderer="portrait", portrait="00" * 32))
+        answer = peer.hear()
+        assert isinstance(answer, p.Failure) and answer.code == "unknown_audio" and "portrait" in answer.message
+
+
+def test_cancel_stops_the_drawing_and_leaves_nothing(server: Server, client: Client, tmp_path: Path) -> None:
+    job = client.submit_video(ASKED, Drawing(caption="hold"), tmp_path / "line.mp4")
+    wait_for(lambda: client.pump() and job.stage == "render")
+    client.cancel(job)
+    assert job.state is JobState.CANCELLED and not list(tmp_path.iterdir())
+    wait_for(lambda: client.status().workers[0].jobs == ())
+
+
+def test_a_lost_connection_leaves_no_half_file(server: Server, tmp_path: Path) -> None:
+    client = Client(server.address)
+    job = client.submit_video(ASKED, Drawing(caption="hold"), tmp_path / "line.mp4")
+    wait_for(lambda: client.pump() and job.stage == "render")
+    client.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_target_that_cannot_be_written_is_said_at_once(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(TalkClipError, match="nowhere"):
+        client.render(ASKED, tmp_path / "nowhere" / "line.mp4")
+
+
+def test_animate_beside_a_video(server: Server, client: Client, tmp_path: Path) -> None:
+    """Drawing is long work: it gives way."""
+    job = client.submit_video(ASKED, Drawing(caption="hold"), tmp_path / "line.mp4")
+    wait_for(lambda: client.pump() and job.stage == "render")
+    with Client(server.address) as other:
+        assert other.animate(ASKED, timeout_s=20).track.n_frames == 26
+    client.cancel(job)
+
+
+@pytest.mark.slow
+def test_the_default_head_with_sound(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    with running_server(PipelineEngine(SmallPipeline(), 60.0)) as plain, Client(plain.address) as client:
+        client.render(ASKED, tmp_path / "line.mp4", Drawing(size=64, caption="hello"))
+    with av.open(str(tmp_path / "line.mp4")) as container:
+        assert {stream.type for stream in container.streams} == {"video", "audio"}
+        assert sum(1 for _ in container.decode(video=0)) == 26
+        assert "a happy woman" in container.metadata["comment"]

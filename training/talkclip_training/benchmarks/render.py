@@ -1,0 +1,122 @@
+"""Measure portraits: `python3 dev.py bench render [--json FILE]`.
+
+On one core, with a generated portrait:
+
+    mesh_ms_256, mesh_ms_512   one acted frame of the mesh warp, head turned, without writing it
+    fit_s_512                  finding the face, fitting the head, preparing the plates
+    retrack_r_open             correlation of the mouth opening that landmarks show with the one that was asked for
+    retrack_judge              whose landmarks: the network that fitted the portrait; for another one see
+                               `talkclip_training.portraits.measure --dlib`
+    track_ms                   one frame of `track_video`: landmarks and fit
+    pirender_onnx_ms_256       one frame of PIRenderer in onnxruntime with random weights; null without torch
+
+Milliseconds of processor time, median of several frames after one to warm up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from talkclip_training.benchmarks.main import ONE_THREAD, _pin_to_one_core
+
+_FRAMES = 9
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What was measured."""
+
+    mesh_ms_256: float
+    mesh_ms_512: float
+    fit_s_512: float
+    retrack_r_open: float
+    retrack_judge: str
+    track_ms: float
+    pirender_onnx_ms_256: float | None
+    one_core: bool
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    target = parser.parse_args().json
+    os.environ.update(ONE_THREAD)
+    figures = measure(_pin_to_one_core())
+    for field, value in dataclasses.asdict(figures).items():
+        print(f"{field:22s} {value:.3f}" if isinstance(value, float) else f"{field:22s} {value}")
+    if target:
+        target.write_text(json.dumps(dataclasses.asdict(figures), indent=1) + "\n", encoding="utf-8")
+
+
+def measure(pinned: bool) -> Figures:
+    """All figures."""
+    import cv2
+
+    from talkclip.engine.render.portrait.person import fit_person
+    from talkclip.engine.render.portrait.renderer import PortraitRenderer
+    from talkclip.engine.tracking.video import track_frames
+    from talkclip_training.portraits.make import head
+    from talkclip_training.portraits.measure import acting, commanded, features, fitting_judge
+
+    cv2.setNumThreads(1)
+    picture, values = head(11), acting()
+    turned = np.array([0.05, 0.1, 0.03, 0, 0, 0], np.float32)
+    frame_ms, fit_s = {}, 0.0
+    for size in (256, 512):
+        began = time.process_time()
+        renderer = PortraitRenderer(fit_person(picture, size))
+        fit_s = time.process_time() - began
+        rows = iter(np.resize(values, (1 + _FRAMES, 52)))
+        frame_ms[size] = _median_ms(lambda r=renderer, v=rows: r.frame(next(v), turned))
+    frames = [renderer.frame(row) for row in values]
+    asked = [features(commanded(renderer, renderer.person, row))[0] for row in values]
+    seen = [features(fitting_judge(frame))[0] for frame in frames]
+    began = time.process_time()
+    track_frames(frames, 25.0)
+    track_ms = 1000 * (time.process_time() - began) / len(frames)
+    return Figures(
+        frame_ms[256], frame_ms[512], fit_s, float(np.corrcoef(asked, seen)[0, 1]), "the fitting network", track_ms,
+        _pirender_ms(), pinned,
+    )  # fmt: skip
+
+
+def _pirender_ms() -> float | None:
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "onnxscript")):
+        return None
+    import onnxruntime
+
+    from talkclip.engine.models.nets.pirender.export import export_generator
+    from talkclip.engine.models.nets.pirender.generator import Generator
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pirender.onnx"
+        export_generator(Generator(), path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options)
+        feed = {"portrait": np.zeros((1, 3, 256, 256), np.float32), "motion": np.zeros((1, 73, 27), np.float32)}
+        return _median_ms(lambda: session.run(None, feed), 3)
+
+
+def _median_ms(work: Callable[[], object], count: int = _FRAMES) -> float:
+    times = []
+    for _ in range(1 + count):
+        began = time.process_time()
+        work()
+        times.append(1000 * (time.process_time() - began))
+    return statistics.median(times[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Portraits of nobody, for tests and documentation, and the figures of merit of portraits that speak."""
