@@ -80,8 +80,8 @@ class ModelConfig:
         adds_to_mouth: the decoder gives what a style changes of neutral speech, which comes from a map of its own
             (`mouth.py`). Reason: what is uncertain in recognised phones must come out as a mean; on faces of speakers
             that nobody trained on, a linear map does that better than the decoder (docs/model_cards/talkclip.md).
-        tail_slope: of the tails' rectifiers below zero, 0 in the paper. Reason: what a style changes is near zero most of
-            the time; plain rectifiers died in training and cut the face off from the sound.
+        tail_slope: of the tails' rectifiers below zero, 0 in the paper. Reason: what a style changes is near zero most
+            of the time; plain rectifiers died in training and cut the face off from the sound.
         condition_scalars: numbers (arousal, intensity) that the condition encoder takes beside a pose; 0: there is no
             condition encoder. Reason: poses that were composed, not filmed or written, need a code too.
 

@@ -28,8 +28,8 @@ class LossWeights:
         reconstruction, cosine, temporal, sync: of L_rec, L_cos, L_tem, L_sync.
         ssim_mix: u of `reconstruction_loss`.
         ssim_mix_on: the term that u multiplies, "l1" or "ssim".
-        distance: "l1" (the paper's) or "huber" (a parabola below `HUBER`, then a line). Reason for the other: where most
-            of the truth is zero, the median is zero, and the decoder would learn to stand still.
+        distance: "l1" (the paper's) or "huber" (a parabola below `HUBER`, then a line). Reason for the other: where
+            most of the truth is zero, so is the median, and the decoder would learn to stand still.
         data_range: span of the coefficients for SSIM (1 for arkit52; about 4 for bfm64).
         anchor: of `anchor_loss`; not the paper's, 0 without an anchor.
 
