@@ -71,6 +71,21 @@ WEIGHTS: dict[str, WeightFile] = {
             "text_emotion.npz",
         ),
         WeightFile(
+            "style-space",
+            "dd5c9832b6c69dd847d1c83e727446585dc7f09958586828c5bfbc89952f1927",
+            "style_space.npz",
+        ),
+        WeightFile(
+            "face",
+            "aa19f5dac4ee5e8452523029a0770f322829e642a246807dc9c5fdb976b97147",
+            "face.onnx",
+        ),
+        WeightFile(
+            "default-model",
+            "7ffb2b2b52613d6496a515fea2840b94c45abe2695202e1acccc3d4efb76d9c1",
+            "default.safetensors",
+        ),
+        WeightFile(
             "mouth",
             "d8318bda0eba0ee44e056b79d6bf6d0cec0504788036fb1d4359463cdb43dc25",
             "mouth.npz",
