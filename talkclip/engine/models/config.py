@@ -173,7 +173,6 @@ class ModelConfig:
             ("dropout", 0, 0.99),
             ("adapter_mix", 0, 1),
             ("fps", 1, 240),
-            ("tail_slope", 0, 1),
         ):
             value = getattr(self, name)
             if isinstance(value, int | float) and not lowest <= value <= highest:

@@ -72,17 +72,17 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "style-space",
-            "dd5c9832b6c69dd847d1c83e727446585dc7f09958586828c5bfbc89952f1927",
+            "bd6515c20855a9194b4bae187baaa44d3e6b2105fd12ee8c36994d97857edfb9",
             "style_space.npz",
         ),
         WeightFile(
             "face",
-            "aa19f5dac4ee5e8452523029a0770f322829e642a246807dc9c5fdb976b97147",
+            "79096e7bbe9d23ebb9fe6c42e09b25195b78cadad52d6719ec893d989e7b04fd",
             "face.onnx",
         ),
         WeightFile(
             "default-model",
-            "7ffb2b2b52613d6496a515fea2840b94c45abe2695202e1acccc3d4efb76d9c1",
+            "01c3b55cd72d0dcedc4ad4ab3d94de195e966ef8286f419fdea367ef9cf1341e",
             "default.safetensors",
         ),
         WeightFile(
