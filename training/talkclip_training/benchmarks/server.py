@@ -1,4 +1,4 @@
-"""Measure the server: `python3 dev.py bench server [--json FILE] [-- --soak SECONDS | --hour]`.
+"""Measure the server: `python3 dev.py bench server [--json FILE] [--soak SECONDS | --hour]`.
 
 A server process as `talkclip serve --backend fast` starts it, a client over loopback, a 10 s clip made of the bundled
 sample:
