@@ -35,6 +35,10 @@ class Batch:
     pose: Tensor
     scalars: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self)})
+
 
 def weighted_lines(lines: Sequence[Line]) -> np.ndarray:
     """(n,) chances: by length, real speech twice."""
