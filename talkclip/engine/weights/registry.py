@@ -72,7 +72,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "style-space",
-            "bd6515c20855a9194b4bae187baaa44d3e6b2105fd12ee8c36994d97857edfb9",
+            "8748ad33109bec52a2a7a861c5503d66ee3f9a1d350f99d9f119e04b7f077e49",
             "style_space.npz",
         ),
         WeightFile(
@@ -82,7 +82,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "default-model",
-            "01c3b55cd72d0dcedc4ad4ab3d94de195e966ef8286f419fdea367ef9cf1341e",
+            "1b9a774caf0b938b0214eb36744be1fc0f27434857e7b869e85c0f819cdf3347",
             "default.safetensors",
         ),
         WeightFile(
