@@ -40,14 +40,16 @@ def main() -> int:
     test.add_argument("--blender", action="store_true", help="also in real Blender (makes its environments)")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     commands.add_parser("lint", help="ruff, mypy, import contracts")
-    bench = commands.add_parser("bench", help="measure one area")
+    bench = commands.add_parser("bench", help="measure one area; other options go to its benchmark")
     bench.add_argument("area", choices=["main", "model", "server", "render"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
-    bench.add_argument("more", nargs="*", help="arguments for the area's own benchmark, after --")
     extension = commands.add_parser("extension", help="build and validate the Blender extension")
     extension.add_argument("--out", default=str(ROOT / "dist"), help="folder for the zip (default dist/)")
     commands.add_parser("setup-blender", help="make the Blender test environments")
-    arguments = parser.parse_args()
+    arguments, more = parser.parse_known_args()
+    if more and arguments.command != "bench":
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    arguments.more = more
     if sys.version_info < OLDEST_PYTHON:
         return fail(f"Python {platform.python_version()} is too old.", "Run this with Python 3.11 or newer.")
     return {"demo": demo, "test": tests, "lint": lint, "bench": benchmark, "extension": build_extension,

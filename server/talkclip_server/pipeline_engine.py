@@ -15,6 +15,7 @@ from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import (
     Animate,
+    AudioSource,
     Chunk,
     Done,
     Edit,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from talkclip.engine.streaming import Finished, Span, Stretch
 
 _CLIP_CACHE_BYTES = 256 << 20
+_KEPT_PARTS = 32
 _MAX_PHONES = 50_000  # about an hour of speech; more would not fit into one message
 # Where each stage of the pipeline stands in the whole job, by the time it takes for a clip never seen before.
 _STAGE_SPANS = {
@@ -85,6 +87,7 @@ class PipelineEngine:
         self._pipeline = pipeline
         self._max_audio_s = max_audio_s
         self._clips: collections.OrderedDict[str, tuple[AudioClip, tuple[str, ...]]] = collections.OrderedDict()
+        self._parts: collections.OrderedDict[AudioSource, AudioClip] = collections.OrderedDict()
 
     def info(self) -> EngineInfo:
         """What the pipeline says of itself, and the hashes its weights are checked against."""
@@ -172,11 +175,23 @@ class PipelineEngine:
         if source.start_s >= min(end_s, clip.duration_s):
             text = f"{source.name}: nothing lies between {source.start_s:g} and {end_s:g} s"
             raise InputError(f"{text}; it lasts {clip.duration_s:.2f} s.", "Check the strip's offsets.")
-        return dataclasses.replace(clip.slice_s(source.start_s, end_s), name=source.name), notes
+        return self._spoken_part(source, clip, end_s), notes
+
+    def _spoken_part(self, source: AudioSource, clip: AudioClip, end_s: float) -> AudioClip:
+        """The same object for the same part, so that what is known of it (its hash, its loudness) is found once."""
+        key = dataclasses.replace(source, end_s=end_s)
+        if key not in self._parts:
+            self._parts[key] = dataclasses.replace(clip.slice_s(source.start_s, end_s), name=source.name)
+            while len(self._parts) > _KEPT_PARTS:
+                self._parts.popitem(last=False)
+        self._parts.move_to_end(key)
+        return self._parts[key]
 
     def _shrink(self) -> None:
         while len(self._clips) > 1 and sum(clip.samples.nbytes for clip, _ in self._clips.values()) > _CLIP_CACHE_BYTES:
-            self._clips.popitem(last=False)
+            gone, _ = self._clips.popitem(last=False)
+            for key in [key for key in self._parts if key.sha256 == gone]:
+                del self._parts[key]  # a part keeps the whole sound in memory
 
 
 def _messages(

@@ -14,6 +14,7 @@ from talkclip.errors import TalkClipError
 
 _PART = ".part"
 _MAX_PARTS = 64
+_STALE_S = 120.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +192,10 @@ class AudioStore:
             part.path.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
+        now_s = time.monotonic()
+        for key in sorted(self._parts, key=lambda key: self._parts[key].touched_s):
+            if self.n_bytes + size > self._max_bytes and now_s - self._parts[key].touched_s > _STALE_S:
+                self._drop_part(key)  # what was promised long ago and does not come must not keep others out
         for sha256 in list(self._sizes):
             if self.n_bytes + size <= self._max_bytes:
                 return

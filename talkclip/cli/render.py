@@ -41,6 +41,10 @@ def render(
     file_format: Annotated[str, typer.Option("--format", help="Of a folder of frames: png or exr.")] = "png",
     first_number: Annotated[int, typer.Option("--start-number", help="Number of a folder's first frame.")] = 0,
     pose: Annotated[Path | None, typer.Option(help="Head motion from a track or a video, instead of our own.")] = None,
+    pirender: Annotated[
+        Path | None, typer.Option(help="Draw by the paper's renderer: its weights as .onnx (docs/portraits.md).")
+    ] = None,
+    bfm: Annotated[Path | None, typer.Option(help="Your BFM_model_front.mat, for --pirender.")] = None,
     prompt: options.Prompt = "",
     text: options.Text = None,
     script: options.Script = None,
@@ -74,10 +78,13 @@ def render(
     check_target(output)
     if not 64 <= size <= 2048:
         raise InputError(f"--size {size} is out of range.", "Use 64 to 2048.")
-    settings = PortraitSettings(max(size, 128), face, full, alpha, file_format, first_number)
+    settings = PortraitSettings(
+        max(size, 128), face, full, alpha, file_format, first_number, str(pirender or ""), str(bfm or "")
+    )
     if portrait is None and settings != PortraitSettings(settings.size):
         raise InputError(
-            "--face, --full, --alpha, --format and --start-number belong to a portrait.", "Give --portrait."
+            "--face, --full, --alpha, --format, --start-number, --pirender and --bfm belong to a portrait.",
+            "Give --portrait.",
         )
     if portrait is not None:
         check_portrait_target(output, settings)
@@ -95,7 +102,7 @@ def render(
         raise InputError(f"{portrait}: there is no such picture.", "Check the name.")
     with progress_bar(quiet) as progress:
         if is_track:
-            track, clip = _read(source, audio, rate)
+            track, clip = _read(source, audio, rate, "bfm64" if pirender else "arkit52")
         else:
             direction = options.Direction(
                 prompt, text, script, timeline, phones, intensity, options.parse_edits(edit), rate or 30.0,
@@ -151,11 +158,11 @@ def _with_pose(track: CoefficientTrack, pose: Path, progress: ProgressCallback) 
     return dataclasses.replace(track, head=head)
 
 
-def _read(source: Path, audio: Path | None, fps: float | None) -> tuple[CoefficientTrack, AudioClip | None]:
+def _read(source: Path, audio: Path | None, fps: float | None, also: str) -> tuple[CoefficientTrack, AudioClip | None]:
     from talkclip.engine.speech.media import load_audio
 
     track = read_track(source, fps if source.suffix.lower() == ".csv" else None)
-    if track.space != "arkit52":
+    if track.space not in ("arkit52", also):
         raise InputError(
             f"{source}: holds {track.space}; the default head speaks arkit52.", "Animate with --space arkit52."
         )

@@ -155,3 +155,11 @@ def test_welcome_lists_the_weights(client: Client) -> None:
     engine = client.connect().engine
     assert {"hama-ctc", "encoder"} <= {weight.id for weight in engine.weights}
     assert (engine.motion, engine.spaces) == ("loudness", ("arkit52",))
+
+
+def test_a_sound_is_decoded_and_cut_once(client: Client, pipeline: SmallPipeline, tmp_path: Path) -> None:
+    file = write(tmp_path / "line.wav", tone())
+    for start_s in (0.0, 0.0, 0.5):
+        client.animate(SpeakRequest(file, TIMELINE, 25.0, start_s=start_s))
+    first, again, part = (asked.clip for asked in pipeline.requests)
+    assert first is again and part is not first and part.duration_s == pytest.approx(1.5)

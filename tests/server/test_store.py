@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,6 +87,19 @@ def test_promised_bytes_count(opened: Callable[[int], AudioStore], tmp_path: Pat
     store.begin(sha(b"a"), 15)
     with pytest.raises(TalkClipError, match="No room"):
         store.begin(sha(b"b"), 15)
+
+
+def test_promises_that_are_not_kept_give_way(
+    opened: Callable[[int], AudioStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(20)
+    store.begin(sha(b"a"), 15)
+    now_s = time.monotonic()
+    monkeypatch.setattr("talkclip_server.store.time.monotonic", lambda: now_s + 100)
+    with pytest.raises(TalkClipError, match="No room"):
+        store.begin(sha(b"b" * 15), 15)
+    monkeypatch.setattr("talkclip_server.store.time.monotonic", lambda: now_s + 200)
+    assert put(store, b"b" * 15) in names(tmp_path)
 
 
 def test_the_next_run_knows_the_files_and_deletes_the_halves(

@@ -158,7 +158,7 @@ def codes_hash(arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(f"{name}{arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name], np.float32))
+        digest.update(np.ascontiguousarray(arrays[name], np.float32).tobytes())
     return digest.hexdigest()
 
 

@@ -77,11 +77,9 @@ class ModelConfig:
             still shows, in its full strength.
         anchor_from_clip: the style encoder predicts the anchor as the clip's mean + a correction. Reason: the same, for
             styles taken from video.
-        adds_to_mouth: the decoder gives what a style changes of neutral speech, which comes from a map of its own
-            (`mouth.py`). Reason: what is uncertain in recognised phones must come out as a mean; on faces of speakers
-            that nobody trained on, a linear map does that better than the decoder (docs/model_cards/talkclip.md).
-        tail_slope: of the tails' rectifiers below zero, 0 in the paper. Reason: what a style changes is near zero most of
-            the time; plain rectifiers died in training and cut the face off from the sound.
+        adds_to_mouth: what is played is a linear mouth (`mouth.py`) + what the style changes of the decoder's speech.
+            Reason: what is uncertain in recognised phones must come out as a mean; on faces of speakers that nobody
+            trained on, the linear map speaks better than the decoder (docs/model_cards/talkclip.md).
         condition_scalars: numbers (arousal, intensity) that the condition encoder takes beside a pose; 0: there is no
             condition encoder. Reason: poses that were composed, not filmed or written, need a code too.
 
@@ -119,7 +117,6 @@ class ModelConfig:
     residual_on_anchor: bool = True
     anchor_from_clip: bool = True
     adds_to_mouth: bool = True
-    tail_slope: float = 0.1
     condition_scalars: int = 2
 
     def __post_init__(self) -> None:
@@ -176,7 +173,6 @@ class ModelConfig:
             ("dropout", 0, 0.99),
             ("adapter_mix", 0, 1),
             ("fps", 1, 240),
-            ("tail_slope", 0, 1),
         ):
             value = getattr(self, name)
             if isinstance(value, int | float) and not lowest <= value <= highest:
@@ -255,7 +251,6 @@ def paper() -> ModelConfig:
         residual_on_anchor=False,
         anchor_from_clip=False,
         adds_to_mouth=False,
-        tail_slope=0.0,
         condition_scalars=0,
     )
 

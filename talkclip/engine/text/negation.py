@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from talkclip.engine.text import lexicon
 
-DENYING_LEADS = frozenset({"without", "nor", "except", "unlike", "instead", "sans", "minus"})
+DENYING_LEADS = frozenset({"without", "nor", "except", "unlike", "sans", "minus"})
+_COMPARING_LEADS = {"rather": "than", "instead": "of"}
 # A second negation takes the first one back when it stands within so many words.
 _REACH = 3
 # A command such as "lose" speaks of what follows within so many words.
@@ -54,7 +55,8 @@ def find_negation(words: list[str], lead: str, carried: bool) -> Negation:
     """
     found = list(_negations(words))
     taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
-    if carried or lead in DENYING_LEADS:
+    compared = bool(words) and _COMPARING_LEADS.get(lead) == words[0]  # "sad rather than angry"
+    if carried or compared or lead in DENYING_LEADS:
         back = next((hit for hit in taking_back if hit[0] < _REACH), None)
         if lead in ("without", "except") and back is not None:
             return Negation(words=tuple(range(*back)))  # "without hiding it", "without ever losing the smile"

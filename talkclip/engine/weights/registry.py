@@ -52,23 +52,38 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "encoder",
-            "c16214fd31a3415fde5e4c3d5bbbb13764461d49954b7be46a745e9d015dfd09",
+            "82f45307578c371f44abe82c1d352deeaae37277b80a598c3f46197032289966",
             "encoder_int8.onnx",
         ),
         WeightFile(
             "encoder-vocab",
-            "855bc4bb892f66bbdc2a9136343bd946b5a90e9c170137af2acbc24f24d2ddc8",
+            "349675e5b6d228c2411d1356cf8be35d4e5efcfef7e5b14ff53a38b552cfa1fa",
             "encoder_vocab.txt",
         ),
         WeightFile(
             "encoder-reference",
-            "1a21e39d9438b651e408df5bd3206261d92b7cc22c8257044d700c6167314b62",
+            "6b369926f9958ae6948f63af8010cddca9250750d8edec874612a54816ec041a",
             "encoder_reference.npz",
         ),
         WeightFile(
             "text-emotion",
-            "a57ddce5b618e55ad55f7cce05f2f8ed055fe0cfbdd3043fb10930f6c4075e9b",
+            "b2a53bf0e3c367eb20b302d446d6cfa042df3c2d1320581b26aaa3407d462b63",
             "text_emotion.npz",
+        ),
+        WeightFile(
+            "style-space",
+            "8748ad33109bec52a2a7a861c5503d66ee3f9a1d350f99d9f119e04b7f077e49",
+            "style_space.npz",
+        ),
+        WeightFile(
+            "face",
+            "79096e7bbe9d23ebb9fe6c42e09b25195b78cadad52d6719ec893d989e7b04fd",
+            "face.onnx",
+        ),
+        WeightFile(
+            "default-model",
+            "1b9a774caf0b938b0214eb36744be1fc0f27434857e7b869e85c0f819cdf3347",
+            "default.safetensors",
         ),
         WeightFile(
             "mouth",

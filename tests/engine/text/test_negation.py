@@ -62,6 +62,14 @@ def test_litotes_deny_a_feeling_and_weaken_a_movement() -> None:
     assert denies_feeling(["less", "than", "pleased"], 2) and not denies_feeling(["pleased"], 0)
 
 
+def test_what_is_preferred_and_what_is_not() -> None:
+    assert denied_feelings("curious rather than afraid") == {"fear"} and feelings("curious rather than afraid") == {
+        "curious"
+    }
+    assert denied_feelings("calm instead of cross") == {"angry"} and not denied_feelings("instead she is glad")
+    assert denied_feelings("not happy, not unhappy") == {"happy", "sad"}
+
+
 def test_an_answer_denies_the_question_before() -> None:
     assert denied_feelings("Sad? He isn't.") == {"sad"}
     assert 9 in denied("nose wrinkle: none")

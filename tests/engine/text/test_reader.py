@@ -77,7 +77,7 @@ def test_degrees_order_and_strong_ones_lift_weak_words() -> None:
     "prompt", ["eyes as wide as they go", "brows raised as high as you can", "smile as big as possible"]
 )
 def test_as_far_as_it_goes(prompt: str) -> None:
-    assert max(levels(prompt).values()) == 1.0
+    assert max(levels(prompt).values()) >= 0.95
 
 
 def test_a_feeling_may_be_a_degree() -> None:

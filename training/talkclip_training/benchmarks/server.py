@@ -1,6 +1,7 @@
-"""Measure the server: `python3 dev.py bench server [--json FILE] [--soak SECONDS] [--hour]`.
+"""Measure the server: `python3 dev.py bench server [--json FILE] [--soak SECONDS | --hour]`.
 
-A server process as `talkclip serve` starts it, a client over loopback, a 10 s clip made of the bundled sample:
+A server process as `talkclip serve --backend fast` starts it, a client over loopback, a 10 s clip made of the bundled
+sample:
 
     edit_ms_median, edit_ms_p95   a prompt never seen on a line heard before: from the call to the last coefficient
     first_chunk_ms                the same by `animate`: to the first frames

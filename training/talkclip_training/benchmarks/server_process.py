@@ -50,7 +50,9 @@ class ServerProcess:
 @contextlib.contextmanager
 def serving(folder: Path, *options: str) -> Iterator[ServerProcess]:
     """Start a server with an empty cache in `folder`; stopped when the block is left."""
-    command = [sys.executable, "-m", "talkclip.cli.main", "serve", "--bind", "tcp://127.0.0.1:*", *options]
+    # The back end is stated: `auto` would take Whisper where it is installed, and measure that.
+    serve = ["serve", "--bind", "tcp://127.0.0.1:*", "--backend", "fast"]
+    command = [sys.executable, "-m", "talkclip.cli.main", *serve, *options]
     environment = os.environ | {"TALKCLIP_CACHE": str(folder / "cache")}
     with (
         (folder / "server.log").open("a") as log,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from talkclip.engine.models.inputs import silent_speech
-from talkclip_training.performance.conditions import NEUTRAL, Played
+from talkclip_training.performance.conditions import Played
 from talkclip_training.performance.play import act
 from talkclip_training.stages.lines import KINDS, Line
 
@@ -21,7 +21,7 @@ class Batch:
 
     Attributes:
         heard: float32 (B, T + 2 * context, 244).
-        face: float32 (B, T, 52), what the condition changes of the neutral performance: what is to be predicted.
+        face: float32 (B, T, 52), what is to be predicted.
         clip: float32 (B, N, 52), the whole performance, zero-padded.
         padding: bool (B, N), True where there is no frame.
         pose: float32 (B, 52), the sustained expression.
@@ -63,11 +63,10 @@ def make_batch(
     heard, faces, clips = [], [], []
     for line, played in zip(lines, conditions, strict=True):
         performance = act(line.spoken, played.condition)
-        change = performance - act(line.spoken, NEUTRAL.condition)
         sound = line.heard[str(rng.choice(KINDS))]
         first = int(rng.integers(max(len(performance) - frames, 0) + 1))
         heard.append(_with_silence(sound, first - context, first + frames + context))
-        faces.append(_held(change, first, first + frames))
+        faces.append(_held(performance, first, first + frames))
         start = int(rng.integers(max(len(performance) - clip_frames, 0) + 1))
         clips.append(performance[start : start + clip_frames])
     longest = max(map(len, clips))

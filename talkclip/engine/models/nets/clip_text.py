@@ -16,7 +16,7 @@ import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class ClipTextEncoder:
     def __init__(self, id_: str, tower: nn.Module, tokenizer: Any, dim: int, weight_hash: str, note: str = "") -> None:
         self.id, self.dim, self.weight_hash, self.note = id_, dim, weight_hash, note
         self._tower, self._tokenizer = tower.eval(), tokenizer
-        self._mask: Tensor | None = tower.attn_mask
+        self._mask = cast(Tensor | None, tower.attn_mask)
         # Tokens after the end of the text change nothing where each token sees only those before it.
         self._may_crop = self._mask is not None and tower.pool_type == "argmax" and tower.cls_emb is None
         self._lock = threading.Lock()
@@ -313,5 +313,5 @@ def _hash_of(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(f"{name}{tuple(state[name].shape)}".encode())
-        digest.update(state[name].contiguous().numpy())
+        digest.update(state[name].contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -84,18 +84,13 @@ class DecoderLayer(nn.Module):
 class HalfFace(nn.Module):
     """One stack with its tail: the channels of the lower or of the upper face."""
 
-    def __init__(self, layers: Sequence[DecoderLayer], width: int, channels: int, tail_slope: float) -> None:
-        """`tail_slope`: of the tail's rectifiers below zero; 0 is a plain ReLU."""
+    def __init__(self, layers: Sequence[DecoderLayer], width: int, channels: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(width)
         half = width // 2
         self.tail = nn.Sequential(
-            nn.Linear(width, half),
-            nn.LeakyReLU(tail_slope),
-            nn.Linear(half, half),
-            nn.LeakyReLU(tail_slope),
-            nn.Linear(half, channels),
+            nn.Linear(width, half), nn.ReLU(), nn.Linear(half, half), nn.ReLU(), nn.Linear(half, channels)
         )
 
     def begin_small(self, gain: float) -> None:

@@ -16,8 +16,6 @@ from talkclip.errors import InputError
 # Wang et al. 2004: Gaussian window of 11 with deviation 1.5, K1 and K2.
 _SSIM_WINDOW, _SSIM_DEVIATION, _K1, _K2 = 11, 1.5, 0.01, 0.03
 _LEAST_PROBABILITY = 1e-4
-# Where the pseudo-Huber distance turns from parabola to line.
-HUBER = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +26,6 @@ class LossWeights:
         reconstruction, cosine, temporal, sync: of L_rec, L_cos, L_tem, L_sync.
         ssim_mix: u of `reconstruction_loss`.
         ssim_mix_on: the term that u multiplies, "l1" or "ssim".
-        distance: "l1" (the paper's) or "huber" (a parabola below `HUBER`, then a line). Reason for the other: where most
-            of the truth is zero, the median is zero, and the decoder would learn to stand still.
         data_range: span of the coefficients for SSIM (1 for arkit52; about 4 for bfm64).
         anchor: of `anchor_loss`; not the paper's, 0 without an anchor.
 
@@ -43,7 +39,6 @@ class LossWeights:
     sync: float = 1.0
     ssim_mix: float = 0.1
     ssim_mix_on: str = "l1"
-    distance: str = "l1"
     data_range: float = 1.0
     anchor: float = 1.0
 
@@ -54,8 +49,6 @@ class LossWeights:
             problems.append(f"ssim_mix is {self.ssim_mix}, outside 0 .. 1")
         if self.ssim_mix_on not in ("l1", "ssim"):
             problems.append(f"ssim_mix_on is {self.ssim_mix_on!r}, neither 'l1' nor 'ssim'")
-        if self.distance not in ("l1", "huber"):
-            problems.append(f"distance is {self.distance!r}, neither 'l1' nor 'huber'")
         if not self.data_range > 0:
             problems.append(f"data_range is {self.data_range}, not above 0")
         if problems:
@@ -76,21 +69,15 @@ def reconstruction_loss(predicted: Tensor, true: Tensor, weights: LossWeights, k
         scalar
     """
     if known is None:
-        l1 = _distance(predicted - true, weights.distance).mean()
+        l1 = (predicted - true).abs().mean()
     else:
         known = known.expand_as(true)
         true = torch.where(known, true, predicted.detach())
-        l1 = (_distance(predicted - true, weights.distance) * known).sum() / known.sum().clamp(min=1)
+        l1 = ((predicted - true).abs() * known).sum() / known.sum().clamp(min=1)
         predicted = torch.where(known, predicted, predicted.detach())
     dissimilarity = 1 - ssim(predicted, true, weights.data_range)
     share = weights.ssim_mix if weights.ssim_mix_on == "l1" else 1 - weights.ssim_mix
     return share * l1 + (1 - share) * dissimilarity
-
-
-def _distance(difference: Tensor, kind: str) -> Tensor:
-    if kind == "l1":
-        return difference.abs()
-    return ((difference / HUBER) ** 2 + 1).sqrt() * HUBER - HUBER
 
 
 def ssim(x: Tensor, y: Tensor, data_range: float) -> Tensor:

@@ -170,7 +170,7 @@ def build_decoder(config: ModelConfig) -> FaceDecoder:
             DecoderLayer(config.width, config.heads, config.dropout, _feed_forward(config), config.query_tokens)
             for _ in range(config.decoder_layers)
         ]
-        return HalfFace(layers, config.width, channels, config.tail_slope)
+        return HalfFace(layers, config.width, channels)
 
     decoder = FaceDecoder(
         half(len(config.lower)),

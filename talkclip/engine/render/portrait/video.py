@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import cv2
@@ -14,13 +14,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
+from talkclip.engine.bfm import solve_bfm_map
 from talkclip.engine.render.encode import check_target, is_sequence, write_video
+from talkclip.engine.render.portrait.neural import NeuralRenderer, motion_windows, require_bfm
 from talkclip.engine.render.portrait.person import Crop, fit_person
 from talkclip.engine.render.portrait.renderer import PortraitRenderer
 from talkclip.engine.render.sequence import FORMATS, write_sequence
 from talkclip.engine.render.video import MAX_WORKERS, in_order, poses
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
+from talkclip.timebase import frame_count, frame_times
 
 SIZE_MIN, SIZE_MAX = 128, 2048
 # Larger files are no portraits but attempts to fill the memory.
@@ -40,6 +43,8 @@ class PortraitSettings:
         alpha: the person alone, with transparency.
         file_format: of a sequence, `png` or `exr`.
         first_number: of a sequence's files.
+        weights: ONNX file of PIRenderer; "": the mesh warp.
+        bfm: the user's `BFM_model_front.mat`, to convert `arkit52` for PIRenderer; "": the track is bfm64.
     """
 
     size: int = 512
@@ -48,12 +53,16 @@ class PortraitSettings:
     alpha: bool = False
     file_format: str = "png"
     first_number: int = 0
+    weights: str = ""
+    bfm: str = ""
 
     def __post_init__(self) -> None:
         if not SIZE_MIN <= self.size <= SIZE_MAX:
             raise InputError(f"A portrait of {self.size} pixels is out of range.", f"Use {SIZE_MIN} to {SIZE_MAX}.")
         if self.full and self.alpha:
             raise InputError("The whole picture has no alpha channel.", "Choose one of full picture and alpha.")
+        if self.weights and self.alpha:
+            raise InputError("PIRenderer draws no alpha channel.", "Leave out one of the two.")
         if self.file_format not in FORMATS:
             raise InputError(f"'{self.file_format}' is no format for sequences.", f"Use {' or '.join(FORMATS)}.")
         if not 0 <= self.first_number <= 9_999_999:
@@ -82,8 +91,8 @@ def render_portrait(
     """Let a portrait act a track -> number of frames drawn.
 
     Args:
-        track: space `arkit52`; frame 0 stands at `track.start_s` on the audio's clock and is the first picture. Its
-            head pose, if any, is relative to the portrait's.
+        track: space `arkit52` (PIRenderer without `bfm`: `bfm64`); frame 0 stands at `track.start_s` on the audio's
+            clock and is the first picture. Its head pose, if any, is relative to the portrait's.
         portrait: a picture file.
         path: .mp4, .mov, .mkv, or a folder for a sequence, which an interrupted run of the same request continues.
         audio, fps, metadata, workers, progress, cancel: as in `render_track`; stages "portrait" and "render".
@@ -95,22 +104,14 @@ def render_portrait(
     how = settings or PortraitSettings()
     target = check_portrait_target(path, how)
     rate = fps if fps is not None else track.fps
-    values, head = poses(track, rate, track.start_s, float(track.times_s[-1]))
     report(progress, "portrait", 0.0, "finding the face")
     picture = read_picture(portrait)
-    person = fit_person(picture, how.size, how.face, str(portrait))
+    act = _neural if how.weights else _mesh
+    frame, moving = act(track, rate, picture, how, str(portrait))
     stop_if(cancel)
-    renderer = PortraitRenderer(person)
     report(progress, "portrait", 1.0, "face fitted")
     threads = workers or min(os.cpu_count() or 1, MAX_WORKERS)
-
-    def frame(number: int) -> np.ndarray:
-        if how.alpha:
-            return renderer.frame_rgba(values[number], head[number])
-        drawn = renderer.frame(values[number], head[number])
-        return paste(picture, drawn, person.crop) if how.full else drawn
-
-    n_frames = len(values)
+    n_frames = len(moving)
     if not is_sequence(target):
         frames = in_order(frame, n_frames, threads)
         return write_video(frames, rate, target, audio, track.start_s, metadata, progress, cancel, n_frames)
@@ -119,7 +120,7 @@ def render_portrait(
         return in_order(lambda k: frame(numbers[k]), len(numbers), threads)
 
     request = {
-        "track": hashlib.sha256(values.tobytes() + head.tobytes()).hexdigest(),
+        "track": hashlib.sha256(np.ascontiguousarray(moving).tobytes()).hexdigest(),
         "portrait": hashlib.sha256(picture.tobytes()).hexdigest(),
         "settings": repr(how),
     }
@@ -127,6 +128,45 @@ def render_portrait(
         frames_of, n_frames, rate, target, request, audio, track.start_s, file_format=how.file_format,
         first_number=how.first_number, metadata=metadata, progress=progress, cancel=cancel,
     )  # fmt: skip
+
+
+def _mesh(
+    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, name: str
+) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
+    """-> what draws frame k, and everything that moves (T, 52 + 6)."""
+    values, head = poses(track, rate, track.start_s, float(track.times_s[-1]))
+    person = fit_person(picture, how.size, how.face, name)
+    renderer = PortraitRenderer(person)
+
+    def frame(number: int) -> np.ndarray:
+        if how.alpha:
+            return renderer.frame_rgba(values[number], head[number])
+        drawn = renderer.frame(values[number], head[number])
+        return paste(picture, drawn, person.crop) if how.full else drawn
+
+    return frame, np.concatenate([values, head], 1)
+
+
+def _neural(
+    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, name: str
+) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
+    """-> what draws frame k, and everything that moves (T, 64)."""
+    if track.space == "arkit52" and how.bfm:
+        track = solve_bfm_map(how.bfm).converted(track)
+    n_frames = frame_count(track.duration_s, rate)
+    values, _ = require_bfm(track).sampled(frame_times(n_frames, rate, track.start_s))
+    windows = motion_windows(values)
+    renderer = NeuralRenderer(picture, how.weights, how.face, name)
+
+    def frame(number: int) -> np.ndarray:
+        drawn = renderer.frame(windows[number])
+        if how.full:
+            return paste(picture, drawn, renderer.crop)
+        if how.size == drawn.shape[0]:
+            return drawn
+        return np.asarray(cv2.resize(drawn, (how.size, how.size), interpolation=cv2.INTER_CUBIC))
+
+    return frame, values
 
 
 def read_picture(path: str | Path) -> np.ndarray:

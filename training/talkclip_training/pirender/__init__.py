@@ -1,0 +1,1 @@
+"""The paper's renderer: making its weights usable."""
