@@ -72,17 +72,17 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "style-space",
-            "8748ad33109bec52a2a7a861c5503d66ee3f9a1d350f99d9f119e04b7f077e49",
+            "ec3f8175651fbfac2afed263bae17abc80037b335e97f74167d989b5b7faaf13",
             "style_space.npz",
         ),
         WeightFile(
             "face",
-            "79096e7bbe9d23ebb9fe6c42e09b25195b78cadad52d6719ec893d989e7b04fd",
+            "02552a6b2ef922ef3885102939b3b8179b5b61396595ffe354745b5eaf533027",
             "face.onnx",
         ),
         WeightFile(
             "default-model",
-            "1b9a774caf0b938b0214eb36744be1fc0f27434857e7b869e85c0f819cdf3347",
+            "4551eafc11812d215328bf65cc515824772c5681e85169a94e986eefd6ebcf04",
             "default.safetensors",
         ),
         WeightFile(
