@@ -8,20 +8,22 @@ import torch
 
 from talkclip.engine.models.inputs import silent_speech
 from talkclip.errors import InputError
-from talkclip_training.performance.conditions import NEUTRAL, Conditions
-from talkclip_training.performance.play import act
+from talkclip_training.performance.conditions import NEUTRAL, Conditions, Played
+from talkclip_training.performance.play import Condition, act
 from talkclip_training.stages.batches import make_batch, weighted_lines
 from talkclip_training.stages.lines import load_lines, split
-from tests.support.tiny_training import made_directions, made_line, made_lines
+from tests.support.tiny_training import made_directions, made_line, made_lines, pose
 
 CONTEXT, FRAMES = 7, 20
 
 
 def test_crops_hear_their_context() -> None:
     line = made_line(1)
-    batch = make_batch([line] * 6, [NEUTRAL] * 6, FRAMES, CONTEXT, 40, np.random.default_rng(0))
+    smiling = Played(Condition(pose(mouthSmile=0.8), 0.9), 0.8)
+    batch = make_batch([line] * 6, [smiling] * 6, FRAMES, CONTEXT, 40, np.random.default_rng(0))
     assert batch.heard.shape == (6, FRAMES + 2 * CONTEXT, 244) and batch.face.shape == (6, FRAMES, 52)
-    whole, sound = act(line.spoken, NEUTRAL.condition), line.heard["aligned"]
+    whole = act(line.spoken, smiling.condition) - act(line.spoken, NEUTRAL.condition)
+    sound = line.heard["aligned"]
     firsts = set()
     for heard, face in zip(batch.heard.numpy(), batch.face.numpy(), strict=True):
         (first,) = [k for k in range(len(whole) - FRAMES + 1) if np.allclose(whole[k : k + FRAMES], face, atol=1e-6)][
@@ -85,3 +87,8 @@ def test_files_without_lines_are_refused(tmp_path) -> None:  # type: ignore[no-u
         with pytest.raises(InputError, match=name) as error:
             load_lines(tmp_path / name)
         assert "talkclip train lines" in error.value.hint
+
+
+def test_a_neutral_condition_asks_for_no_change() -> None:
+    batch = make_batch([made_line(1)], [NEUTRAL], FRAMES, CONTEXT, 40, np.random.default_rng(0))
+    assert not batch.face.any() and batch.clip.any()

@@ -1,11 +1,10 @@
-"""Texts: encoded in their frame, drawn by weight, sides exchanged only where none is stated."""
+"""Texts: encoded as they are, drawn by weight, sides exchanged only where none is stated."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from talkclip.coefficients import arkit_index
-from talkclip.engine.text.emotion_model import frame_text
 from talkclip_rigs.facs import AuMove
 from talkclip_training.stages.run import by_family, directions_for_text
 from talkclip_training.stages.texts import read_texts
@@ -15,11 +14,11 @@ from tests.support.word_encoder import WordEncoder
 SMIRK = (AuMove(12, 0.8, "left"),)
 
 
-def test_texts_are_encoded_in_their_frame_with_progress() -> None:
+def test_texts_are_encoded_with_progress() -> None:
     heard: list[float] = []
     encoder, rows = WordEncoder(), made_directions()
     texts = read_texts(rows, encoder, lambda stage, done, message: heard.append(done))
-    np.testing.assert_array_equal(texts.vectors, encoder.encode([frame_text(row.text) for row in rows]))
+    np.testing.assert_array_equal(texts.vectors, encoder.encode([row.text for row in rows]))
     assert heard == sorted(heard) and heard[-1] == 1.0 and len(texts.played) == len(rows)
 
 

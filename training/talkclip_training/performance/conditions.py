@@ -136,5 +136,10 @@ def mirrored(played: Played) -> Played:
     return Played(Condition(played.condition.pose[_MIRROR], played.condition.arousal), played.intensity, played.mirrors)
 
 
+def either_side(played: Played, rng: np.random.Generator) -> Played:
+    """As it is, or mirrored half of the time where the text states no side."""
+    return mirrored(played) if played.mirrors and rng.uniform() < 0.5 else played
+
+
 def _with_arousal(played: Played, arousal: float) -> Played:
     return Played(Condition(played.condition.pose, arousal), played.intensity)

@@ -9,7 +9,7 @@ import numpy as np
 
 from talkclip.engine.text.encoder import TextEncoder
 from talkclip.progress import ProgressCallback, report
-from talkclip_training.performance.conditions import Played, mirrored, played_direction
+from talkclip_training.performance.conditions import Played, either_side, played_direction
 from talkclip_training.text.corpus import Direction
 
 _AT_ONCE = 64
@@ -33,7 +33,7 @@ class Texts:
         """-> vectors (n, D) and conditions; sides that nobody stated are as often left as right."""
         chosen = rng.choice(len(self.played), size=n, p=self.chances)
         played = [self.played[int(k)] for k in chosen]
-        return self.vectors[chosen], [mirrored(p) if p.mirrors and rng.uniform() < 0.5 else p for p in played]
+        return self.vectors[chosen], [either_side(p, rng) for p in played]
 
 
 def read_texts(
