@@ -76,6 +76,11 @@ WEIGHTS: dict[str, WeightFile] = {
             "style_space.npz",
         ),
         WeightFile(
+            "style-encoder",
+            "f69277a7ece9e26851aefdfb3ed06c7667e0158168b5eb3fb68f52908b2409e7",
+            "style_encoder.onnx",
+        ),
+        WeightFile(
             "face",
             "79096e7bbe9d23ebb9fe6c42e09b25195b78cadad52d6719ec893d989e7b04fd",
             "face.onnx",
