@@ -1,4 +1,4 @@
-"""A trained model -> the files that the package ships: safetensors, decoder and V2SS in ONNX, the style space in npz."""
+"""A trained model -> the shipped files: safetensors, decoder and V2SS in ONNX, the style space in npz."""
 
 from __future__ import annotations
 
