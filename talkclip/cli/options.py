@@ -49,7 +49,7 @@ StyleVideo = Annotated[
 ]
 StyleWeight = Annotated[
     float | None,
-    typer.Option(help="Share of --style-video, 0..1; default 1, or 0.5 where a prompt or an edit is given too."),
+    typer.Option(help="Share of --style-video, 0..1; default 1, or 0.5 beside a prompt, script, timeline or edit."),
 ]
 Blinks = Annotated[float, typer.Option(help="Gain of the blink layer; 0 = none.")]
 Head = Annotated[float, typer.Option(help="Gain of the head motion layer; 0 = still.")]
