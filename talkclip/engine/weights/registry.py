@@ -76,6 +76,11 @@ WEIGHTS: dict[str, WeightFile] = {
             "style_space.npz",
         ),
         WeightFile(
+            "style-encoder",
+            "f69277a7ece9e26851aefdfb3ed06c7667e0158168b5eb3fb68f52908b2409e7",
+            "style_encoder.onnx",
+        ),
+        WeightFile(
             "face",
             "02552a6b2ef922ef3885102939b3b8179b5b61396595ffe354745b5eaf533027",
             "face.onnx",
