@@ -77,7 +77,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "style-encoder",
-            "f69277a7ece9e26851aefdfb3ed06c7667e0158168b5eb3fb68f52908b2409e7",
+            "e7b70f33cf4e6b4563f2486bbbe866dd09847db4ca5e55ee84fe42936f428ed6",
             "style_encoder.onnx",
         ),
         WeightFile(
