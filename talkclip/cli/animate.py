@@ -23,6 +23,8 @@ def animate(
     phones: options.Phones = None,
     intensity: options.Intensity = 1.0,
     edit: options.Edit = None,
+    style_video: options.StyleVideo = None,
+    style_weight: options.StyleWeight = None,
     fps: options.Fps = "30",
     seed: options.Seed = 0,
     mouth: options.Mouth = 1.0,
@@ -41,19 +43,22 @@ def animate(
 
       talkclip animate line.wav --script "[furious] Get out! [breaking] Please." -o line.csv
 
+      talkclip animate line.wav --style-video actor.mp4 --prompt "a little tired" --style-weight 0.7 -o line.csv
+
       talkclip animate line.wav --prompt "delighted" --edit "wrinkle the nose=0.4" --fps 24 -o line.npz
     """
     options.checked_output(output, SUFFIXES)
     direction = options.Direction(
         prompt, text, script, timeline, phones, intensity, options.parse_edits(edit), options.parse_fps(fps),
-        seed, mouth, blinks, head, "flame" if flame and space == "arkit52" else space,
+        seed, mouth, blinks, head, "flame" if flame and space == "arkit52" else space, style_video,
+        style_weight,
     )  # fmt: skip
     from talkclip.engine.pipeline import Pipeline
     from talkclip.engine.speech.media import load_media
 
     with progress_bar(quiet) as progress:
         media = load_media(audio)
-        request = direction.request(media.clip)
+        request = direction.request(media.clip, progress)
         pipeline = Pipeline.load(backend, flame)
         result = pipeline.animate(request, progress)
         write_track(result.track, output)

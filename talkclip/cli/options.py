@@ -13,10 +13,13 @@ from talkclip.phones import read_phones
 from talkclip.script import ScriptPart, parse_script
 from talkclip.timebase import parse_fps
 from talkclip.timeline import PromptEdit, PromptTimeline
+from talkclip.track_io import SUFFIXES, read_track
 
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
-    from talkclip.engine.request import AnimateRequest
+    from talkclip.coefficients import CoefficientTrack
+    from talkclip.engine.request import AnimateRequest, StyleClip
+    from talkclip.progress import ProgressCallback
 
 Prompt = Annotated[
     str, typer.Option("--prompt", "-p", help='How the line is spoken: "a furious man speaks with brows lowered".')
@@ -40,6 +43,14 @@ Edit = Annotated[
 ]
 Fps = Annotated[str, typer.Option(help="Frames per second of the result: 24, 29.97, 30000/1001 ...")]
 Seed = Annotated[int, typer.Option(help="Of blinks and head motion; the same seed gives the same motion.")]
+StyleVideo = Annotated[
+    Path | None,
+    typer.Option(help="A face to speak like: a video that shows one, or its track (.csv, .json, .npz)."),
+]
+StyleWeight = Annotated[
+    float | None,
+    typer.Option(help="Share of --style-video, 0..1; default 1, or 0.5 beside a prompt, script, timeline or edit."),
+]
 Blinks = Annotated[float, typer.Option(help="Gain of the blink layer; 0 = none.")]
 Head = Annotated[float, typer.Option(help="Gain of the head motion layer; 0 = still.")]
 Mouth = Annotated[float, typer.Option(help="Gain of the speaking mouth; 0 = expression only.")]
@@ -72,6 +83,8 @@ class Direction:
     blinks: float = 1.0
     head: float = 1.0
     space: str = "arkit52"
+    style_video: Path | None = None
+    style_weight: float | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("prompt", "script", "timeline") if getattr(self, name)]
@@ -85,9 +98,15 @@ class Direction:
             )
         if self.script and self.text:
             raise InputError("--script already holds the words that --text gives.", "Leave out --text.")
+        if self.style_weight is not None and self.style_video is None:
+            raise InputError("--style-weight belongs to --style-video.", "Give the video, or leave out the weight.")
+        if self.style_weight is not None and not 0 <= self.style_weight <= 1:
+            raise InputError(
+                f"--style-weight {self.style_weight:g} is out of range.", "Use 0 (the prompt alone) to 1 (the video)."
+            )
 
-    def request(self, clip: AudioClip) -> AnimateRequest:
-        """The pipeline's request for a loaded clip.
+    def request(self, clip: AudioClip, progress: ProgressCallback | None = None) -> AnimateRequest:
+        """The pipeline's request for a loaded clip; a style video is tracked here, which `progress` follows.
 
         Raises:
             InputError: a file or value cannot be used.
@@ -110,7 +129,35 @@ class Direction:
             space=self.space,
             gains=LayerGains(mouth=self.mouth, blinks=self.blinks, head=self.head),
             seed=self.seed,
+            style=self._style(progress),
         )
+
+    def _style(self, progress: ProgressCallback | None) -> StyleClip | None:
+        """The style clip that is asked for."""
+        if self.style_video is None:
+            return None
+        from talkclip.engine.request import StyleClip
+
+        weight = self.style_weight
+        if weight is None:
+            weight = 0.5 if self.prompt or self.script or self.timeline or self.edits else 1.0
+        return StyleClip(_style_track(self.style_video, progress), weight)
+
+
+def _style_track(path: Path, progress: ProgressCallback | None) -> CoefficientTrack:
+    """A track file, or a video that is followed.
+
+    Raises:
+        InputError: missing, unreadable, no face, or coefficients of another space.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        from talkclip.engine.tracking.video import track_video
+
+        return track_video(path, progress)
+    track = read_track(path)
+    if track.space != "arkit52":
+        raise InputError(f"{path}: holds {track.space}; a style is taken from arkit52.", "Give an arkit52 track.")
+    return track
 
 
 def transcript(text: str | None) -> str | None:

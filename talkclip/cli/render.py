@@ -52,6 +52,8 @@ def render(
     phones: options.Phones = None,
     intensity: options.Intensity = 1.0,
     edit: options.Edit = None,
+    style_video: options.StyleVideo = None,
+    style_weight: options.StyleWeight = None,
     fps: Annotated[str | None, typer.Option(help="Frames per second; default: the track's, or 30.")] = None,
     seed: options.Seed = 0,
     mouth: options.Mouth = 1.0,
@@ -91,10 +93,12 @@ def render(
         settings = dataclasses.replace(settings, size=size)
     rate = None if fps is None else options.parse_fps(fps)
     is_track = source.suffix.lower() in SUFFIXES
-    directed = any((prompt, text, script, timeline, phones, edit)) or intensity != 1.0
+    directed = (
+        any((prompt, text, script, timeline, phones, edit, style_video)) or intensity != 1.0 or style_weight is not None
+    )
     if is_track and directed:
         raise InputError(
-            f"{source}: is a finished track; prompts no longer change it.", "Render the recording instead."
+            f"{source}: is a finished track; prompts and styles no longer change it.", "Render the recording instead."
         )
     if not is_track and audio is not None:
         raise InputError("--audio belongs to a track; a recording brings its own sound.", "Leave out --audio.")
@@ -106,7 +110,7 @@ def render(
         else:
             direction = options.Direction(
                 prompt, text, script, timeline, phones, intensity, options.parse_edits(edit), rate or 30.0,
-                seed, mouth, blinks, head,
+                seed, mouth, blinks, head, style_video=style_video, style_weight=style_weight,
             )  # fmt: skip
             track, clip = _animate(source, direction, backend, progress)
         if pose is not None:
@@ -178,4 +182,4 @@ def _animate(
     from talkclip.engine.speech.media import load_audio
 
     clip = load_audio(source)
-    return Pipeline.load(backend).animate(direction.request(clip), progress).track, clip
+    return Pipeline.load(backend).animate(direction.request(clip, progress), progress).track, clip

@@ -12,9 +12,10 @@ from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.flame_solver import load_flame_map
 from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
+from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.motion import LearnedMotion, MotionModel
-from talkclip.engine.request import AnimateRequest, AnimateResult
+from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
@@ -48,12 +49,19 @@ class Pipeline:
     """
 
     def __init__(
-        self, speech: SpeechFrontEnd, styler: StyleCoder, motion: MotionModel, flame: FlameMap | None = None
+        self,
+        speech: SpeechFrontEnd,
+        styler: StyleCoder,
+        motion: MotionModel,
+        flame: FlameMap | None = None,
+        clips: ClipStyler | None = None,
     ) -> None:
+        """`flame`: adds the space `flame`; `clips`: lets requests take their style from a clip."""
         self._speech = speech
         self._styler = styler
         self._motion = motion
         self._flame = flame
+        self._clips = clips
 
     @classmethod
     def load(cls, speech_backend: str = "auto", flame_file: Path | None = None, device: str = "auto") -> Pipeline:
@@ -72,7 +80,7 @@ class Pipeline:
         space = StyleSpace.load()
         styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), space)
         motion = LearnedMotion(MouthModel.load(), FaceModel.load(device), space)
-        return cls(SpeechFrontEnd(speech_backend), styler, motion, flame)
+        return cls(SpeechFrontEnd(speech_backend), styler, motion, flame, ClipStyler(space))
 
     def describe(self) -> PipelineInfo:
         """What is active."""
@@ -97,7 +105,7 @@ class Pipeline:
         stop_if(cancel)
         report(progress, "style", 0.0, "Reading the prompts")
         timeline = _placed(request, analysis.phones)
-        style = self._style_track(timeline, request.clip.duration_s, request.fps)
+        style = self._style_track(timeline, request)
         stop_if(cancel)
         report(progress, "motion", 0.0, "Animating")
         track = self._motion.animate(analysis, style, request.fps, request.seed, request.gains)
@@ -106,13 +114,29 @@ class Pipeline:
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
         return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings, analysis.notes)
 
-    def _style_track(self, timeline: PromptTimeline, duration_s: float, fps: float) -> StyleTrack:
+    def _style_track(self, timeline: PromptTimeline, request: AnimateRequest) -> StyleTrack:
         """Codes per segment, mixed per frame: cross-fades happen in the style space."""
-        times_s = frame_times(frame_count(duration_s, fps), fps)
+        fps = request.fps
+        times_s = frame_times(frame_count(request.clip.duration_s, fps), fps)
         codes = np.zeros((len(timeline.segments), self._styler.dim), np.float32)
         for row, segment in enumerate(timeline.segments):
             codes[row] = self._styler.code(segment.prompt, segment.edits, segment.intensity)
-        return StyleTrack(self._motion.style_space, fps, timeline.weights(times_s) @ codes)
+        plays = timeline.weights(times_s)
+        mixed = plays @ codes
+        if request.style is not None and request.style.weight > 0:
+            mixed = self._with_clip(mixed, request.style, plays, timeline)
+        return StyleTrack(self._motion.style_space, fps, mixed)
+
+    def _with_clip(
+        self, codes: np.ndarray, style: StyleClip, plays: np.ndarray, timeline: PromptTimeline
+    ) -> np.ndarray:
+        """The prompts' codes (T, D) mixed with a clip's, which plays at the segments' intensity, between them at 1."""
+        if self._clips is None:
+            raise InputError("This pipeline takes no style from a clip.", "Direct the line by prompts.")
+        of_segments = np.array([segment.intensity for segment in timeline.segments], np.float32)
+        intensities = plays @ of_segments + (1 - plays.sum(axis=1))
+        clip = self._clips.scaled(self._clips.of_clip(style.track), intensities)
+        return np.asarray((1 - style.weight) * codes + style.weight * clip, np.float32)
 
     def _require_space(self, space: str) -> None:
         if space not in self.describe().spaces:

@@ -7,12 +7,35 @@ import dataclasses
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.text.understand import PromptReading
+from talkclip.errors import InputError
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
 from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
 
 DEFAULT_FPS = 30.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StyleClip:
+    """A face whose way of speaking the line shall have.
+
+    Attributes:
+        track: `arkit52` coefficients of a face that speaks anything, filmed (`tracking.track_video`) or animated.
+        weight: its share of the style, 0 (the prompts alone) .. 1 (the clip alone).
+
+    Raises:
+        InputError: another space, or a weight out of range.
+    """
+
+    track: CoefficientTrack
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.track.space != "arkit52":
+            raise InputError(f"The style's track holds {self.track.space}, not arkit52.", "Give an arkit52 track.")
+        if not 0 <= self.weight <= 1:
+            raise InputError(f"The style's weight {self.weight:g} is out of range.", "Use 0 (prompts) to 1 (the clip).")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +52,7 @@ class AnimateRequest:
         space: coefficient space of the result: `arkit52`, or `flame` where the pipeline has a FLAME model.
         gains: per layer.
         seed: of blinks and head motion; equal seeds give equal results.
+        style: a clip whose style is mixed with that of the prompts; None: the prompts alone.
     """
 
     clip: AudioClip
@@ -40,6 +64,7 @@ class AnimateRequest:
     space: str = "arkit52"
     gains: LayerGains = dataclasses.field(default_factory=LayerGains)
     seed: int = 0
+    style: StyleClip | None = None
 
 
 @dataclasses.dataclass(frozen=True)

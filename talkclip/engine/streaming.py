@@ -21,6 +21,7 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 
 from talkclip.coefficients import CoefficientTrack
+from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.motion import MotionModel
 from talkclip.engine.pipeline import Pipeline, _placed
 from talkclip.engine.request import AnimateRequest, AnimateResult
@@ -105,10 +106,16 @@ class StreamingPipeline(Pipeline):
     """A pipeline that also answers bit by bit, and remembers style codes."""
 
     def __init__(
-        self, speech: SpeechFrontEnd, styler: StyleCoder, motion: MotionModel, flame: FlameMap | None = None
+        self,
+        speech: SpeechFrontEnd,
+        styler: StyleCoder,
+        motion: MotionModel,
+        flame: FlameMap | None = None,
+        clips: ClipStyler | None = None,
     ) -> None:
+        """See `Pipeline`."""
         self._style_cache = StyleCache(styler, default_style_disk())
-        super().__init__(speech, cast(StyleCoder, self._style_cache), motion, flame)
+        super().__init__(speech, cast(StyleCoder, self._style_cache), motion, flame, clips)
 
     def stream(
         self,
@@ -133,7 +140,7 @@ class StreamingPipeline(Pipeline):
                 if complete:  # before, how much was heard says more
                     report(progress, "style", 0.0, "Reading the prompts")
                 timeline = _placed(request, analysis.phones)
-                style = self._style_track(timeline, request.clip.duration_s, request.fps)
+                style = self._style_track(timeline, request)
             end = n_frames if complete else self._final_frames(request, heard_s)
             if style is not None:
                 for stretch in self._stretches(request, analysis, style, Span(done, end, n_frames), cancel):
@@ -159,9 +166,8 @@ class StreamingPipeline(Pipeline):
         (*_, (analysis, _)) = self._listen(request, progress, cancel)
         stop_if(cancel)
         report(progress, "style", 0.0, "Reading the prompts")
-        duration_s, fps = request.clip.duration_s, request.fps
-        style = self._style_track(request.timeline, duration_s, fps)
-        old = self._style_track(before, duration_s, fps)
+        style = self._style_track(request.timeline, request)
+        old = self._style_track(before, request)
         span = self._touched(style, old)
         yield span
         for stretch in self._stretches(request, analysis, style, span, cancel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from talkclip.coefficients import ARKIT52, arkit_index
@@ -35,6 +35,7 @@ def head_gap_m(values: np.ndarray) -> np.ndarray:
 
 
 @settings(max_examples=80, deadline=None)
+@example(seed=23, symbol="P", start_s=1.0, length_s=0.0625, fps=12.0)
 @given(
     seed=st.integers(0, 10_000),
     symbol=st.sampled_from("PBM"),

@@ -27,6 +27,8 @@ _GAP: Mapping[str, float] = {
     "mouthStretch": 0.004, "mouthClose": -0.346, "mouthShrugLower": -0.060, "mouthPress": -0.012,
     "mouthRollLower": -0.022,
 }  # fmt: skip
+# What gives way where the chin cannot close the lips: not the corners, which carry the feeling.
+_GIVE_WAY = ("noseSneer", "jawForward", "mouthRollUpper", "mouthFunnel")
 # A little further than touching: rigs and interpolation between frames are not exact.
 _MARGIN = 0.004
 
@@ -110,17 +112,15 @@ def _held(values: np.ndarray, hold: _Hold, share: np.ndarray) -> np.ndarray:
 
 
 def _without_gap(values: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Close what gap is left at a closure: the chin lifts the lower lip; then sneer and corners give way."""
+    """Close what gap is left at a closure: the chin lifts the lower lip; then what still holds it open gives way."""
     out = values.copy()
     chin = _columns("mouthShrugLower")
     left = np.maximum(lip_gap(out) + _MARGIN, 0)[:, None]
     out[:, chin] = np.minimum(out[:, chin] + share * left / -_GAP["mouthShrugLower"], np.maximum(out[:, chin], 0.45))
     left = np.maximum(lip_gap(out) + _MARGIN, 0)[:, None]
-    opening = sum(
-        _GAP[name] * out[:, _columns(name)].sum(axis=1, keepdims=True) for name in ("noseSneer", "jawForward")
-    )
+    opening = sum(_GAP[name] * out[:, _columns(name)].sum(axis=1, keepdims=True) for name in _GIVE_WAY)
     give = np.clip(left / np.maximum(opening, 1e-6), 0, 1) * share
-    for name in ("noseSneer", "jawForward"):
+    for name in _GIVE_WAY:
         out[:, _columns(name)] *= 1 - give
     return np.clip(out, 0, 1)
 

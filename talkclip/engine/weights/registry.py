@@ -76,6 +76,11 @@ WEIGHTS: dict[str, WeightFile] = {
             "style_space.npz",
         ),
         WeightFile(
+            "style-encoder",
+            "e7b70f33cf4e6b4563f2486bbbe866dd09847db4ca5e55ee84fe42936f428ed6",
+            "style_encoder.onnx",
+        ),
+        WeightFile(
             "face",
             "02552a6b2ef922ef3885102939b3b8179b5b61396595ffe354745b5eaf533027",
             "face.onnx",

@@ -16,7 +16,9 @@ for module in pkgutil.walk_packages(talkclip.engine.__path__, "talkclip.engine."
         importlib.import_module(module.name)
         walked.append(module.name)
 assert "talkclip.engine.models.blocks" in walked and "talkclip.engine.pipeline" in walked, walked
-assert not any(name.startswith("talkclip.engine.models.nets.") for name in sys.modules)
+# Walking imports packages, not their modules; those of the networks' packages are empty.
+nets = [name for name in sys.modules if name.startswith("talkclip.engine.models.nets.")]
+assert all(hasattr(sys.modules[name], "__path__") for name in nets), nets
 try:
     import talkclip.engine.models.nets.model
 except ImportError:

@@ -12,8 +12,11 @@ import torch
 
 from talkclip.engine.models.config import CONFIG_KEY, config_from_dict, default
 from talkclip.engine.models.face import FaceModel
-from talkclip.engine.models.nets.export import export_face, export_text_style
+from talkclip.engine.models.nets.export import export_face, export_style_encoder, export_text_style
 from talkclip.engine.models.nets.model import TalkClipModel, parameter_counts
+from talkclip.engine.models.nets.weights import load_model
+from talkclip.engine.models.style_encoder import StyleEncoder
+from talkclip.engine.weights.registry import find_weight
 from talkclip.errors import InputError
 from tests.support.tiny_models import model_at_work, sound, styles, tiny_model
 
@@ -92,6 +95,35 @@ def test_text_style_agrees_with_torch(text_style: Exported) -> None:
         with torch.inference_mode():
             expected = model.style_of_text(vector).numpy()
         np.testing.assert_allclose(session.run(None, {"vector": vector.numpy()})[0], expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def style_encoder(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    path = tmp_path_factory.mktemp("onnx") / "style_encoder.onnx"
+    model = model_at_work(default())
+    export_style_encoder(model, path)
+    return model, path
+
+
+@pytest.mark.parametrize("frames", [1, 2, 50, 0])
+def test_the_style_encoder_agrees_with_torch(style_encoder: Exported, frames: int) -> None:
+    """0: as many as the model takes."""
+    model, path = style_encoder
+    clip = torch.rand(frames or model.config.style_frames, 52, generator=torch.Generator().manual_seed(frames))
+    with torch.inference_mode():
+        expected = model.style_of_clip(clip[None])[0].numpy()
+    (found,) = onnxruntime.InferenceSession(str(path)).run(None, {"clip": clip.numpy()})
+    assert found.shape == (128,)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(StyleEncoder(path).code(clip.numpy()), expected, atol=1e-5)
+
+
+def test_the_shipped_style_encoder_is_the_shipped_model() -> None:
+    model = load_model(find_weight("default-model"))
+    clip = torch.rand(model.config.style_frames, 52, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        expected = model.style_of_clip(clip[None])[0].numpy()
+    np.testing.assert_allclose(StyleEncoder(find_weight("style-encoder")).code(clip.numpy()), expected, atol=1e-5)
 
 
 def test_other_files_are_no_face_model(text_style: Exported, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A trained model -> the files that the package ships: safetensors, the decoder in ONNX, the style space in npz."""
+"""A trained model -> the shipped files: safetensors, decoder and V2SS in ONNX, the style space in npz."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip.engine.models.nets.export import export_face
+from talkclip.engine.models.nets.export import export_face, export_style_encoder
 from talkclip.engine.models.nets.model import TalkClipModel
 from talkclip.engine.models.nets.weights import save_model
 from talkclip.engine.text.encoder import TextEncoder
@@ -18,7 +18,7 @@ _STYLE_PARTS = ("condition_encoder.", "text_style.")
 
 
 def export_model(model: TalkClipModel, encoder: TextEncoder, notes: dict[str, str], folder: Path) -> dict[str, str]:
-    """Write `default.safetensors`, `face.onnx` and `style_space.npz`.
+    """Write `default.safetensors`, `face.onnx`, `style_encoder.onnx` and `style_space.npz`.
 
     Args:
         model: trained.
@@ -32,8 +32,9 @@ def export_model(model: TalkClipModel, encoder: TextEncoder, notes: dict[str, st
     model.eval()
     save_model(model, folder / "default.safetensors", notes)
     export_face(model, folder / "face.onnx")
+    export_style_encoder(model, folder / "style_encoder.onnx")
     save_style_space(model, encoder, folder / "style_space.npz")
-    names = ("default.safetensors", "face.onnx", "style_space.npz")
+    names = ("default.safetensors", "face.onnx", "style_encoder.onnx", "style_space.npz")
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 

@@ -31,6 +31,16 @@ class _Face(nn.Module):
         return self.model.decode(audio[None], style[None])[0]
 
 
+class _StyleOfClip(nn.Module):
+    def __init__(self, model: TalkClipModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """clip (N, C) -> (S,)."""
+        return self.model.style_of_clip(clip[None])[0]
+
+
 def export_face(model: TalkClipModel, path: str | Path) -> None:
     """Write the decoder with its audio encoder.
 
@@ -64,6 +74,16 @@ def export_text_style(model: TalkClipModel, path: str | Path) -> None:
     batch = torch.export.Dim("batch", min=1, max=2**16)
     vector = torch.ones(2, model.config.text_width)
     _export(model.text_style, (vector,), ["vector"], ["style"], ({0: batch},), model, path)
+
+
+def export_style_encoder(model: TalkClipModel, path: str | Path) -> None:
+    """Write V2SS: `clip` float32 (N, C) -> `style` float32 (S,), any 1 <= N <= config.style_frames.
+
+    The configuration stands in the file's metadata, as in `export_face`.
+    """
+    clip = torch.zeros(min(_EXAMPLE_FRAMES, model.config.style_frames), model.config.channels)
+    frames = torch.export.Dim("frames", min=1, max=model.config.style_frames)
+    _export(_StyleOfClip(model), (clip,), ["clip"], ["style"], ({0: frames},), model, path)
 
 
 def _export(
