@@ -22,7 +22,7 @@ def test_crops_hear_their_context() -> None:
     smiling = Played(Condition(pose(mouthSmile=0.8), 0.9), 0.8)
     batch = make_batch([line] * 6, [smiling] * 6, FRAMES, CONTEXT, 40, np.random.default_rng(0))
     assert batch.heard.shape == (6, FRAMES + 2 * CONTEXT, 244) and batch.face.shape == (6, FRAMES, 52)
-    whole = act(line.spoken, smiling.condition) - act(line.spoken, NEUTRAL.condition)
+    whole = act(line.spoken, smiling.condition)
     sound = line.heard["aligned"]
     firsts = set()
     for heard, face in zip(batch.heard.numpy(), batch.face.numpy(), strict=True):
@@ -87,8 +87,3 @@ def test_files_without_lines_are_refused(tmp_path) -> None:  # type: ignore[no-u
         with pytest.raises(InputError, match=name) as error:
             load_lines(tmp_path / name)
         assert "talkclip train lines" in error.value.hint
-
-
-def test_a_neutral_condition_asks_for_no_change() -> None:
-    batch = make_batch([made_line(1)], [NEUTRAL], FRAMES, CONTEXT, 40, np.random.default_rng(0))
-    assert not batch.face.any() and batch.clip.any()

@@ -41,7 +41,7 @@ _BATCH, _FRAMES, _RATE, _WARMUP = 16, 20, 2e-3, 50
 _DECAY = 0.99
 # Batches that are played once for all variants; longer runs see them again.
 _PLAYED = 400
-_WEIGHTS = LossWeights(ssim_mix_on="ssim", distance="huber")
+_WEIGHTS = LossWeights(ssim_mix_on="ssim")
 # A direction that shows less has no direction of its own to compare.
 _SEEN = 0.1
 
@@ -84,7 +84,7 @@ class _Lesson:
     Attributes:
         rows: int64 (B,), numbers of the directions.
         sound: float32 (B, T + 2 * half window, width), what the decoder hears.
-        face: float32 (B, T, 52), what the direction changes.
+        face: float32 (B, T, 52), the performance.
         from_clip: float32 (B, S), V2SS's code of the performance.
         pose: float32 (B, 52), the annotated pose.
     """

@@ -24,7 +24,7 @@ from talkclip_training.stages.teacher import load_teacher
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 MINILM = "minilm"
 # The shipped model by its id in the registry.
-_DEFAULT_MODEL = "default"
+_DEFAULT_MODEL = "default-model"
 
 
 @dataclasses.dataclass(frozen=True)
