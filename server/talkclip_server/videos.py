@@ -1,7 +1,6 @@
 """The engine's `render`: a track drawn into an MP4, and that in pieces.
 
-A renderer is a function in `RENDERERS`; `hello` names them, so that a client knows what it may ask for. The portrait
-renderer registers itself there under "portrait" when it is installed; until then a portrait is refused.
+A renderer is a function in `RENDERERS`; `hello` names them, so that a client knows what it may ask for.
 """
 
 from __future__ import annotations
@@ -114,11 +113,34 @@ def _render_head(
 ) -> None:
     from talkclip.engine.render.video import render_track
 
-    prompts = "; ".join(segment.prompt for segment in order.timeline.segments if segment.prompt)
     render_track(
         track, target, clip, size=order.size, caption=order.caption, progress=progress, cancel=cancel,
-        metadata={"comment": f"made with talkclip {__version__}: {prompts}"},
+        metadata=_provenance(order),
     )  # fmt: skip
 
 
-RENDERERS: dict[str, Renderer] = {"head": _render_head}
+def _render_portrait(
+    order: Render,
+    track: CoefficientTrack,
+    clip: AudioClip,
+    portrait: Path | None,
+    target: Path,
+    progress: ProgressCallback,
+    cancel: CancelCheck,
+) -> None:
+    from talkclip.engine.render.portrait.video import PortraitSettings, render_portrait
+
+    if portrait is None:
+        raise InputError("The renderer 'portrait' needs a portrait.", "Send a picture with 'put'.")
+    render_portrait(
+        track, portrait, target, clip, settings=PortraitSettings(order.size), progress=progress, cancel=cancel,
+        metadata=_provenance(order),
+    )  # fmt: skip
+
+
+def _provenance(order: Render) -> dict[str, str]:
+    prompts = "; ".join(segment.prompt for segment in order.timeline.segments if segment.prompt)
+    return {"comment": f"synthetic face, made with talkclip {__version__}: {prompts}"}
+
+
+RENDERERS: dict[str, Renderer] = {"head": _render_head, "portrait": _render_portrait}

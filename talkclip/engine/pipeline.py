@@ -122,7 +122,8 @@ class Pipeline:
         for row, segment in enumerate(timeline.segments):
             codes[row] = self._styler.code(segment.prompt, segment.edits, segment.intensity)
         plays = timeline.weights(times_s)
-        mixed = plays @ codes
+        rest = np.maximum(1 - plays.sum(axis=1, keepdims=True), 0)
+        mixed = np.asarray(plays @ codes + rest * self._styler.neutral, np.float32)  # between segments nothing is felt
         if request.style is not None and request.style.weight > 0:
             mixed = self._with_clip(mixed, request.style, plays, timeline)
         return StyleTrack(self._motion.style_space, fps, mixed)

@@ -233,3 +233,13 @@ def test_a_broken_entry_is_computed_again(tmp_path: Path) -> None:
     (entry,) = tmp_path.glob("*.npz")
     entry.write_bytes(entry.read_bytes()[:100])
     np.testing.assert_array_equal(StyleCache(CountingStyler(), DiskCache(tmp_path)).code("sad"), code)
+
+
+def test_between_segments_the_face_is_neutral(line: AudioClip) -> None:
+    working = pipeline()
+    still = LayerGains(blinks=0.0, head=0.0)
+    sad = PromptTimeline((PromptSegment("sad", 0, 3, blend_out_s=0.0, uid="a"),))
+    with_gap = working.animate(request(line, timeline=sad, gains=still)).track
+    neutral = working.animate(request(line, timeline=PromptTimeline.single("", line.duration_s), gains=still)).track
+    np.testing.assert_allclose(with_gap.values[105:], neutral.values[105:], atol=1e-5)
+    assert np.abs(with_gap.values[:80] - neutral.values[:80]).max() > 0.2

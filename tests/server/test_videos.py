@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from talkclip import protocol as p
 from talkclip.audio import AudioClip
@@ -97,15 +99,24 @@ def test_a_portrait_for_the_head_is_refused(client: Client, tmp_path: Path) -> N
         client.render(ASKED, tmp_path / "line.mp4", Drawing("head", portrait=portrait))
 
 
-def test_until_there_is_a_portrait_renderer_it_is_refused(tmp_path: Path) -> None:
-    portrait = tmp_path / "face.png"
-    portrait.write_bytes(b"picture")
+def test_a_picture_that_shows_nobody_is_refused_over_the_wire(tmp_path: Path) -> None:
+    picture = tmp_path / "wall.png"
+    Image.new("RGB", (300, 300), (120, 130, 140)).save(picture)
     with running_server(PipelineEngine(SmallPipeline(), 60.0)) as plain, Client(plain.address) as client:
-        there = client.connect().engine.renderers
-        assert "head" in there
-        if "portrait" not in there:
-            with pytest.raises(InputError, match="no renderer 'portrait'"):
-                client.render(ASKED, tmp_path / "line.mp4", Drawing("portrait", portrait=portrait))
+        assert client.connect().engine.renderers == ("head", "portrait")
+        with pytest.raises(InputError, match="face"):
+            client.render(ASKED, tmp_path / "line.mp4", Drawing("portrait", 256, picture))
+    assert not (tmp_path / "line.mp4").exists()
+
+
+@pytest.mark.slow
+def test_a_portrait_speaks_over_the_wire(tmp_path: Path) -> None:
+    picture = Path(__file__).parents[2] / "docs" / "images" / "portraits" / "render_a.jpg"
+    with running_server(PipelineEngine(SmallPipeline(), 60.0)) as plain, Client(plain.address) as client:
+        client.render(ASKED, tmp_path / "line.mp4", Drawing("portrait", 256, picture))
+    with av.open(str(tmp_path / "line.mp4")) as video:
+        assert (video.streams.video[0].width, video.streams.video[0].height) == (256, 256)
+        assert "synthetic face" in video.metadata["comment"] and len(video.streams.audio) == 1
 
 
 def test_an_engine_that_draws_nothing_says_so(tmp_path: Path) -> None:

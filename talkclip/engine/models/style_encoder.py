@@ -71,7 +71,8 @@ class StyleEncoder:
             float32 (S,).
         """
         windows = np.array_split(values.astype(np.float32, copy=False), -(-len(values) // self.config.style_frames))
-        return np.mean([self._session.run(None, {"clip": window})[0] for window in windows], axis=0, dtype=np.float32)
+        codes = [self._session.run(None, {"clip": window})[0] for window in windows]
+        return np.asarray(np.mean(codes, axis=0), np.float32)
 
 
 class ClipStyler:

@@ -37,6 +37,11 @@ class StyleCoder:
         self._styler = styler
         self._space = space
 
+    @property
+    def neutral(self) -> np.ndarray:
+        """(dim,) code of speech without feeling, which plays where no segment does."""
+        return self._space.neutral
+
     def read(self, prompt: str) -> PromptReading:
         """What a prompt is understood to say."""
         return self._styler.read(prompt)

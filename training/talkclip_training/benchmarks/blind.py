@@ -22,6 +22,7 @@ from talkclip.engine.render.contact_sheet import contact_sheet
 from talkclip.engine.render.video import render_track
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
+from talkclip.gains import LayerGains
 from talkclip.timeline import PromptTimeline
 from talkclip_training.benchmarks.plain import PlainBaseline
 from talkclip_training.benchmarks.prompts import PROMPTS, SAMPLES
@@ -65,7 +66,9 @@ def make_page(prompts: tuple[str, ...], out: Path, size: int, seed: int, stills:
     key: dict[str, str] = {}
     rows = []
     for number, prompt in enumerate(with_progress(prompts, "Rendering pairs")):
-        request = AnimateRequest(clip, PromptTimeline.single(prompt, clip.duration_s), fps=FPS)
+        # The baseline has no blinks and holds its head still: so does the model here, or it would be known by them.
+        still = LayerGains(blinks=0.0, head=0.0)
+        request = AnimateRequest(clip, PromptTimeline.single(prompt, clip.duration_s), fps=FPS, gains=still)
         sides = {"model": pipeline.animate(request).track, "plain": plain.animate(clip, prompt, FPS)}
         order = list(sides)
         chance.shuffle(order)
