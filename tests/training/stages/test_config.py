@@ -15,11 +15,7 @@ CONFIGS = Path(__file__).resolve().parents[3] / "training" / "configs"
 
 @pytest.mark.parametrize("name", ["stage1.toml", "stage2.toml"])
 def test_the_shipped_configurations_load(name: str) -> None:
-<<<<<<< HEAD
-    assert load_config(CONFIGS / name).run.steps >= 1000
-=======
     assert load_config(CONFIGS / name).run.steps >= 500
->>>>>>> main
 
 
 def test_all_mistakes_are_named_together(tmp_path: Path) -> None:
