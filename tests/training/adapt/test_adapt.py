@@ -59,7 +59,7 @@ def test_unseen_families_are_understood_after_training(arkit: Teacher) -> None:
     )
     assert heard == {"texts", "performances", "adapter"}
     assert (figures.directions, figures.left_out, figures.held) == (len(kept), 0, len(held))
-    assert figures.cosine_after > 0.9 > figures.cosine_before + 0.2
+    assert figures.cosine_after > 0.8 > figures.cosine_before + 0.15
     happy, sad = (
         adapter.of_vector(WordEncoder().encode([adapter.framed(text)])[0])[:52] for text in ("beaming", "weeping")
     )
@@ -106,7 +106,7 @@ def test_public_weights_learn_to_read_prompts() -> None:
     model.text_style = None
     teacher = Teacher(model, matrix())
     adapter, figures = trained(teacher, WordEncoder())
-    assert figures.cosine_after > 0.8 > figures.cosine_before and adapter.space == "bfm64"
+    assert figures.cosine_after > 0.7 > 0.2 > figures.cosine_before and adapter.space == "bfm64"
     put_adapter(model, adapter, WordEncoder())
     codes = teacher.codes_of_clips([played_direction(row) for row in made_directions()[:8]], SPOKEN[:1] * 8)
     with torch.inference_mode():

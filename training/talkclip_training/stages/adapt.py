@@ -34,7 +34,7 @@ _BATCH, _RATE, _DECAY, _LEAST_RATE = 256, 2e-3, 0.03, 0.02
 _FLOAT_COSINE = 0.99999
 # Encoders that were not tuned on directions are told what to look for: with plain MiniLM it brought two points.
 _PLAIN, _FRAME = "{}", "A person's face shows the feeling when: {}"
-# A direction whose code stands as near to neutral as this has no direction of its own to compare.
+# A direction whose code stands as near to the mean as this (of the farthest) has no direction of its own.
 _SEEN = 0.1
 
 
@@ -54,12 +54,15 @@ class AdaptPlan:
     seed: int = 0
     mix: float = 0.6
     width: int = 128
-    steps: int = 2500
+    steps: int = 1200
 
 
 @dataclasses.dataclass(frozen=True)
 class AdaptReport:
-    """What came of it; cosines are of codes with the teacher's, both measured from neutral, on unseen families.
+    """What came of it, on unseen families.
+
+    The cosine compares the code with the teacher's: its pose where the code has one, else the whole code measured from
+    the mean one, so that the same answer to everything earns little.
 
     Attributes:
         directions, left_out: how many were learned from, and how many did not fit into the time.
@@ -126,17 +129,17 @@ def adapt(
             f"In {plan.minutes:g} minutes only {len(read)} directions could be read.", "Give --minutes more."
         )
     neutral = teacher.codes_of_clips([NEUTRAL] * len(spoken), spoken).mean(0)
-    neutral_pose = teacher.codes_of_poses([NEUTRAL])
     test = _lesson(teacher, held, held_vectors, spoken, rng, float("inf"), None)
     until_s = began_s + 60 * plan.minutes * _PLAY_UNTIL
     lesson = _lesson(teacher, read, vectors, spoken, rng, until_s, progress)
-    zero = torch.from_numpy(neutral if neutral_pose is None else neutral_pose[0])
     torch.manual_seed(plan.seed)
     net = TextStyle(encoder.dim, plan.width, teacher.config.style_width, plan.mix, "adapted", True, True)
     _begin_at(net, lesson)
-    before = _cosine(net, test, zero)
-    _fit(net, lesson, torch.from_numpy(neutral), plan, progress)
-    after = _cosine(net, test, zero)
+    anchor = teacher.config.anchor
+    mean = torch.zeros(anchor) if anchor else lesson.code.mean(0)
+    before = _cosine(net, test, mean)
+    _fit(net, lesson, torch.from_numpy(neutral), anchor, plan, progress)
+    after = _cosine(net, test, mean)
     figures = AdaptReport(
         len(lesson.vectors), len(directions) - len(lesson.vectors), len(held), round(before, 4), round(after, 4),
         round(time.monotonic() - began_s, 1), round(time.process_time() - cpu_s, 1),
@@ -198,15 +201,18 @@ def _begin_at(net: TextStyle, lesson: _Lesson) -> None:
         net.projection.bias.copy_(lesson.code.mean(0))
 
 
-def _fit(net: TextStyle, lesson: _Lesson, neutral: Tensor, plan: AdaptPlan, progress: ProgressCallback | None) -> None:
-    """L_cos to V2SS, and the distance to the code in units of its own spread."""
+def _fit(
+    net: TextStyle, lesson: _Lesson, neutral: Tensor, anchor: int, plan: AdaptPlan, progress: ProgressCallback | None
+) -> None:
+    """L_cos to V2SS, and the distance to the code in units of its spread, pose and manner each in their own."""
     optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, plan.steps, _LEAST_RATE * _RATE)
-    spread = lesson.code.var(0).mean().clamp(min=1e-8)
+    spread = lesson.code.var(0)
+    scale = torch.cat([part.mean().clamp(min=1e-8).expand_as(part) for part in (spread[:anchor], spread[anchor:])])
     for step in range(plan.steps):
         chosen = torch.randint(len(lesson.vectors), (min(_BATCH, len(lesson.vectors)),))
         code, wanted, clip = net(lesson.vectors[chosen]), lesson.code[chosen], lesson.clip[chosen]
-        distance = ((code - wanted) ** 2).mean(1) / spread
+        distance = ((code - wanted) ** 2 / scale).mean(1)
         apart = 1 - functional.cosine_similarity(code - neutral, clip - neutral, dim=-1)
         loss = (lesson.weight[chosen] * (distance + apart)).mean()
         optimiser.zero_grad()
@@ -217,10 +223,10 @@ def _fit(net: TextStyle, lesson: _Lesson, neutral: Tensor, plan: AdaptPlan, prog
     net.eval()
 
 
-def _cosine(net: TextStyle, test: _Lesson, neutral: Tensor) -> float:
-    """Mean over directions that show anything."""
+def _cosine(net: TextStyle, test: _Lesson, mean: Tensor) -> float:
+    """Mean over directions that show anything; the first len(mean) numbers of the codes, measured from `mean`."""
     with torch.inference_mode():
-        given, wanted = net(test.vectors) - neutral, test.code - neutral
+        given, wanted = net(test.vectors)[:, : len(mean)] - mean, test.code[:, : len(mean)] - mean
     seen = wanted.norm(dim=1) > _SEEN * wanted.norm(dim=1).max()
     return float(functional.cosine_similarity(given[seen], wanted[seen], dim=-1).mean())
 
