@@ -65,7 +65,7 @@ def test_a_changed_segment(client: Client, spoken: SpeakReply, changed: PromptTi
     reply = client.edit(asked(changed), spoken.timeline)
     whole = client.animate(asked(changed)).track
     assert reply.track is not None and reply.n_frames == whole.n_frames == spoken.track.n_frames
-    assert reply.first_frame == pytest.approx(3.9 * 25, abs=2)
+    assert reply.first_frame == pytest.approx(3.9 * 25, abs=5)
     assert reply.track.start_s == pytest.approx(reply.first_frame / 25)
     mended = reply.applied_to(spoken.track)
     assert np.abs(mended.values - whole.values).max() < 1e-5
@@ -79,7 +79,7 @@ def test_a_moved_border_touches_what_lies_between(client: Client, spoken: SpeakR
     reply = client.edit(asked(moved), spoken.timeline)
     assert reply.track is not None
     end_s = (reply.first_frame + reply.track.n_frames) / 25
-    assert 3.8 < reply.track.start_s < 4.0 and 5.0 < end_s < 5.2
+    assert 3.7 < reply.track.start_s < 4.0 and 5.0 < end_s < 5.3
     whole = client.animate(asked(moved)).track
     assert np.abs(reply.applied_to(spoken.track).values - whole.values).max() < 1e-5
 

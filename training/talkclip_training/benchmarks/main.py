@@ -55,10 +55,15 @@ def main() -> None:
     pinned = pin_to_one_core()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), pinned)
-    for field, value in dataclasses.asdict(figures).items():
-        print(f"{field:18s} {value:.4f}" if isinstance(value, float) else f"{field:18s} {value}")
+    report_figures(dataclasses.asdict(figures), target)
+
+
+def report_figures(figures: dict[str, object], target: Path | None) -> None:
+    """Print what was measured; also write it as JSON if a file is named."""
+    for name, value in figures.items():
+        print(f"{name:18s} {value:.4f}" if isinstance(value, float) else f"{name:18s} {value}")
     if target:
-        target.write_text(json.dumps(dataclasses.asdict(figures), indent=1) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def measure(folder: Path, pinned: bool) -> Figures:

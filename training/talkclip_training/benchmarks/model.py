@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import shutil
 import statistics
@@ -29,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip_training.benchmarks.main import CLIP_S, ONE_THREAD, pin_to_one_core, ten_seconds
+from talkclip_training.benchmarks.main import CLIP_S, ONE_THREAD, pin_to_one_core, report_figures, ten_seconds
 
 _RHUBARB = "rhubarb-lip-sync-wasm@0.1.8"
 _NODE = """
@@ -65,10 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TALKCLIP_CACHE"] = str(Path(folder, "cache"))
         figures = measure(Path(folder), pinned)
-    for field, value in dataclasses.asdict(figures).items():
-        print(f"{field:18s} {value:.4f}" if isinstance(value, float) else f"{field:18s} {value}")
-    if target:
-        target.write_text(json.dumps(dataclasses.asdict(figures), indent=1) + "\n", encoding="utf-8")
+    report_figures(dataclasses.asdict(figures), target)
 
 
 def measure(folder: Path, pinned: bool) -> Figures:

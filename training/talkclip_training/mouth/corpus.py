@@ -27,6 +27,8 @@ from talkclip.ipa import arpabet_of
 from talkclip.phones import SIL, Phone, PhoneTrack, arpabet, read_phones
 
 RATE = 16000
+# Aligners are not exact: borders move by this much (standard deviation).
+JITTER_S = 0.012
 PROMPTS = Path(__file__).resolve().parents[1] / "data" / "prompt_corpus" / "directions.jsonl"
 FESTIVAL_VOICES = ("voice_kal_diphone", "voice_ked_diphone", "voice_cmu_us_slt_arctic_hts")
 ESPEAK_VOICES = (
@@ -195,3 +197,23 @@ def content_hash(utterances: Sequence[Utterance]) -> str:
         digest.update(utterance.clip.sha256.encode())
         digest.update(repr(utterance.phones.phones).encode())
     return digest.hexdigest()
+
+
+def in_a_room(utterance: Utterance, rng: np.random.Generator) -> Utterance:
+    """Synthetic voices are clean and equally loud; recordings are not: another gain and a noise floor."""
+    samples = utterance.clip.samples * 10 ** (rng.uniform(-12, 0) / 20)
+    samples = samples + 10 ** (rng.uniform(-80, -45) / 20) * rng.standard_normal(samples.size)
+    clip = AudioClip(np.clip(samples, -1, 1).astype(np.float32), utterance.clip.sample_rate, utterance.voice)
+    return dataclasses.replace(utterance, clip=clip)
+
+
+def jittered(track: PhoneTrack, rng: np.random.Generator) -> PhoneTrack:
+    """Borders moved as aligners move them; phones that would vanish keep their times."""
+    moved: list[Phone] = []
+    last_s = 0.0
+    for phone in track.phones:
+        start_s = max(phone.start_s + float(rng.normal(0, JITTER_S)), last_s)
+        end_s = max(phone.end_s, start_s + 0.01)
+        moved.append(Phone(phone.symbol, start_s, end_s))
+        last_s = end_s
+    return dataclasses.replace(track, phones=tuple(moved))

@@ -16,15 +16,22 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip.audio import AudioClip
 from talkclip.engine.models.inputs import window_features
 from talkclip.engine.models.mouth import CONTEXT, KINDS
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_features
 from talkclip.engine.speech.recognise import recognise
 from talkclip.files import atomic_write
-from talkclip.phones import Phone, PhoneTrack
-from talkclip_training.mouth.corpus import PROMPTS, Utterance, content_hash, lj_utterances, synthetic_utterances
+from talkclip.phones import PhoneTrack
+from talkclip_training.mouth.corpus import (
+    PROMPTS,
+    Utterance,
+    content_hash,
+    in_a_room,
+    jittered,
+    lj_utterances,
+    synthetic_utterances,
+)
 from talkclip_training.mouth.visemes import CHANNELS, render_targets
 
 HERE = Path(__file__).resolve().parent
@@ -34,8 +41,6 @@ HELD_OUT_LJ = 6
 RIDGE = 300.0
 # Real speech counts twice.
 WEIGHT = {"lj": 2.0}
-# Aligners are not exact either.
-JITTER_S = 0.012
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     spoken = synthetic_utterances(arguments.prompts, 60, 15, arguments.seed)
-    spoken = [_in_a_room(utterance, rng) for utterance in spoken] + lj_utterances(arguments.lj)
+    spoken = [in_a_room(utterance, rng) for utterance in spoken] + lj_utterances(arguments.lj)
     examples = [_example(utterance, rng) for utterance in spoken]
     train, held = _split(examples)
     print(
@@ -76,19 +81,11 @@ def main() -> None:
     print(f"{arguments.out}: {json.dumps(about)}")
 
 
-def _in_a_room(utterance: Utterance, rng: np.random.Generator) -> Utterance:
-    """Synthetic voices are clean and equally loud; recordings are not: another gain and a noise floor."""
-    samples = utterance.clip.samples * 10 ** (rng.uniform(-12, 0) / 20)
-    samples = samples + 10 ** (rng.uniform(-80, -45) / 20) * rng.standard_normal(samples.size)
-    clip = AudioClip(np.clip(samples, -1, 1), utterance.clip.sample_rate, utterance.voice)
-    return dataclasses.replace(utterance, clip=clip)
-
-
 def _example(utterance: Utterance, rng: np.random.Generator) -> Example:
     log_probs, tokens = hama.posteriors(utterance.clip)
     features = extract_features(utterance.clip, log_probs=log_probs)
     recognised = recognise(utterance.clip, log_probs, tokens)
-    phones = {"recognised": recognised, "aligned": _jittered(utterance.phones, rng)}
+    phones = {"recognised": recognised, "aligned": jittered(utterance.phones, rng)}
     times_s = np.arange(len(features.mel)) / FPS
     targets = render_targets(utterance.phones.phones, times_s, features.loudness)
     return Example(utterance.voice, {kind: _windows(features, phones[kind]) for kind in KINDS}, targets)
@@ -96,18 +93,6 @@ def _example(utterance: Utterance, rng: np.random.Generator) -> Example:
 
 def _windows(features: AcousticFeatures, phones: PhoneTrack) -> np.ndarray:
     return window_features(features, phones, CONTEXT)
-
-
-def _jittered(track: PhoneTrack, rng: np.random.Generator) -> PhoneTrack:
-    """Borders moved as aligners move them; phones that would vanish keep their times."""
-    moved: list[Phone] = []
-    last_s = 0.0
-    for phone in track.phones:
-        start_s = max(phone.start_s + float(rng.normal(0, JITTER_S)), last_s)
-        end_s = max(phone.end_s, start_s + 0.01)
-        moved.append(Phone(phone.symbol, start_s, end_s))
-        last_s = end_s
-    return dataclasses.replace(track, phones=tuple(moved))
 
 
 def _split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:

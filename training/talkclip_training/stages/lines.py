@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip.audio import AudioClip
 from talkclip.engine.models.inputs import MODEL_FPS, stacked, window_features
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, extract_features
@@ -30,6 +29,8 @@ from talkclip_training.mouth.corpus import (
     Utterance,
     content_hash,
     folder_utterances,
+    in_a_room,
+    jittered,
     lj_utterances,
     synthetic_utterances,
 )
@@ -40,7 +41,6 @@ KINDS = ("recognised", "aligned")
 # These speak only in the evaluation.
 HELD_OUT_VOICES = frozenset(("voice_ked_diphone", "en-gb+f3", "en-us+m3", "af_nova", "am_liam", "bf_alice", "bm_lewis"))
 HELD_OUT_LJ = 6
-JITTER_S = 0.012
 _MAKE_LINES = "Make them: talkclip train lines."
 
 
@@ -65,7 +65,7 @@ def prepare(utterance: Utterance, rng: np.random.Generator) -> Line:
     features = extract_features(utterance.clip, log_probs=log_probs)
     phones = {
         "recognised": recognise(utterance.clip, log_probs, tokens),
-        "aligned": _jittered(utterance.phones, rng),
+        "aligned": jittered(utterance.phones, rng),
     }
     n_frames = frame_count(utterance.clip.duration_s, MODEL_FPS)
     heard = {kind: stacked(window_features(features, track, 0), n_frames) for kind, track in phones.items()}
@@ -123,26 +123,6 @@ def split(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
     return [line for line in lines if not any(line is other for other in held)], held
 
 
-def _in_a_room(utterance: Utterance, rng: np.random.Generator) -> Utterance:
-    """Synthetic voices are clean and equally loud; recordings are not: another gain and a noise floor."""
-    samples = utterance.clip.samples * 10 ** (rng.uniform(-12, 0) / 20)
-    samples = samples + 10 ** (rng.uniform(-80, -45) / 20) * rng.standard_normal(samples.size)
-    clip = AudioClip(np.clip(samples, -1, 1).astype(np.float32), utterance.clip.sample_rate, utterance.voice)
-    return dataclasses.replace(utterance, clip=clip)
-
-
-def _jittered(track: PhoneTrack, rng: np.random.Generator) -> PhoneTrack:
-    """Borders moved as aligners move them; phones that would vanish keep their times."""
-    moved: list[Phone] = []
-    last_s = 0.0
-    for phone in track.phones:
-        start_s = max(phone.start_s + float(rng.normal(0, JITTER_S)), last_s)
-        end_s = max(phone.end_s, start_s + 0.01)
-        moved.append(Phone(phone.symbol, start_s, end_s))
-        last_s = end_s
-    return dataclasses.replace(track, phones=tuple(moved))
-
-
 def make_lines(
     lj: Path, kokoro: Path, prompts: Path, seed: int, out: Path, progress: ProgressCallback | None = None
 ) -> dict[str, object]:
@@ -163,7 +143,7 @@ def make_lines(
     recorded, voiced = lj_utterances(lj), folder_utterances(kokoro)
     report(progress, "lines", 0.0, "Synthetic voices")
     made = [*synthetic_utterances(prompts, 30, 10, seed), *voiced]
-    utterances = [_in_a_room(utterance, rng) for utterance in made] + recorded
+    utterances = [in_a_room(utterance, rng) for utterance in made] + recorded
     about = {
         "data_sha256": content_hash(utterances),
         "seed": seed,
