@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TalkCLIP: type how a line is spoken, and the face speaks it that way.
 
-- `properties`, `preferences`, `panel`: what the user sees, and what is saved with the file
-- `head_operator`, `speak_operator`, `server_operator`: collect, submit, apply; nothing is computed there
-- `speech`: one request, built from the scene, carried by `talkclip.client`, applied as keys
-- `face`, `axes`: which shape keys, bones and objects of a character can be keyed
-- `keying`, `layers`: keys into an Action, the Action into the NLA above the animator's own
-- `compat`: everything that differs between Blender versions
+Rooms, each with its panel, operators and saved properties:
+
+- `character`: which shapes, bones and objects can be keyed; the default head
+- `line`: the sound, its words, the prompt segments over it
+- `result`: a request to the server, and its answer as keys, layers and takes
+- `plates`: rendered pictures of the speaking character
+- `service`: the server: installed, started, asked what it can do
+
+Operators collect, submit and apply; nothing is computed here. `compat` holds everything that differs between Blender
+versions.
 """
 
 from __future__ import annotations

@@ -5,18 +5,36 @@ from __future__ import annotations
 
 import bpy
 
-from . import head_operator, panel, preferences, properties, server_operator, speak_operator
+from . import preferences, properties
+from .character import head_operator
+from .character import panel as character_panel
+from .line import panel as line_panel
+from .line import properties as line
+from .result import panel as result_panel
+from .result import properties as result
+from .result import speak_operator
+from .service import panel as service_panel
+from .service import server_operator
 
 CLASSES: tuple[type, ...] = (
     preferences.TalkClipPreferences,
-    properties.TalkClipSegment,
-    properties.TalkClipTake,
+    # What is saved; parts before the whole.
+    line.TalkClipEdit,
+    line.TalkClipSegment,
+    result.TalkClipTake,
     properties.TalkClipCharacter,
+    # Character
     head_operator.TALKCLIP_OT_add_default_head,
-    server_operator.TALKCLIP_OT_check_server,
+    character_panel.TALKCLIP_PT_character,
+    # Line
+    line_panel.TALKCLIP_PT_line,
+    # Result
     speak_operator.TALKCLIP_OT_speak,
-    panel.TALKCLIP_PT_main,
-    panel.TALKCLIP_PT_details,
+    result_panel.TALKCLIP_PT_speak,
+    result_panel.TALKCLIP_PT_details,
+    # Server
+    server_operator.TALKCLIP_OT_check_server,
+    service_panel.TALKCLIP_PT_server,
 )
 
 
@@ -25,12 +43,12 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Object.talkclip = bpy.props.PointerProperty(type=properties.TalkClipCharacter)
-    bpy.types.VIEW3D_MT_mesh_add.append(panel.draw_add_menu)
+    bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
-    bpy.types.VIEW3D_MT_mesh_add.remove(panel.draw_add_menu)
+    bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):

@@ -97,3 +97,42 @@ def shown(owner: bpy.types.Object, frame: int) -> bpy.types.Object:
 def shapes(body: bpy.types.Object, frame: int) -> dict[str, float]:
     """Evaluated values of all shape keys at a frame."""
     return {block.name: block.value for block in shown(body, frame).data.shape_keys.key_blocks}
+
+
+class Paper:
+    """Takes what a panel draws, as Blender's layout would; an unknown property, operator or icon is an error."""
+
+    functions = bpy.types.UILayout.bl_rna.functions
+
+    def __init__(self):
+        self.lines = []
+
+    def __setattr__(self, name, value):
+        assert name == "lines" or name in bpy.types.UILayout.bl_rna.properties, name
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name):
+        parameters = self.functions[name].parameters
+
+        def draw(*values, **options):
+            names = [p.identifier for p in parameters if not p.is_output]
+            given = dict(zip(names, values, strict=False)) | options
+            assert set(given) <= set(names), (name, given)
+            if "icon" in given:
+                assert given["icon"] in parameters["icon"].enum_items, given["icon"]
+            if name == "prop":
+                assert given["property"] in given["data"].bl_rna.properties, given["property"]
+            if name == "operator":
+                module, operator = given["operator"].split(".")
+                assert operator in dir(getattr(bpy.ops, module))
+            self.lines.append((name, given.get("text") or given.get("property") or given.get("operator")))
+            return self if name in ("row", "column", "box") else None
+
+        return draw
+
+
+def drawn(panel, context=None):
+    """What a panel shows now."""
+    paper = Paper()
+    panel.draw(type("Shown", (), {"layout": paper})(), context or bpy.context)
+    return [text for _, text in paper.lines if text]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from harness import MODULE, shapes, strip_of
+from harness import MODULE, drawn, shapes, strip_of
 
 import addon_utils  # isort: skip
 
@@ -67,7 +67,7 @@ def test_server_dies_in_the_middle(head):
 
 def test_a_request_can_be_stopped_while_it_runs(head, extension):
     """What ESC does, without the window: a run is closed between two steps."""
-    speech = sys.modules[MODULE + ".speech"]
+    speech = sys.modules[MODULE + ".result.speech"]
     from talkclip.client import Client, JobState
 
     before = state(head)
@@ -86,7 +86,7 @@ def test_a_request_can_be_stopped_while_it_runs(head, extension):
 
 
 def test_the_character_is_gone_when_the_answer_comes(head, extension):
-    speech = sys.modules[MODULE + ".speech"]
+    speech = sys.modules[MODULE + ".result.speech"]
     from talkclip.client import Client
     from talkclip.errors import InputError
 
@@ -143,69 +143,31 @@ def test_nothing_is_lost_by_saving(head, tmp_path):
     strip_of(head.data.shape_keys)
 
 
-class Paper:
-    """Takes what a panel draws, as Blender's layout would; an unknown property, operator or icon is an error."""
-
-    functions = bpy.types.UILayout.bl_rna.functions
-
-    def __init__(self):
-        self.lines = []
-
-    def __setattr__(self, name, value):
-        assert name == "lines" or name in bpy.types.UILayout.bl_rna.properties, name
-        object.__setattr__(self, name, value)
-
-    def __getattr__(self, name):
-        parameters = self.functions[name].parameters
-
-        def draw(*values, **options):
-            names = [p.identifier for p in parameters if not p.is_output]
-            given = dict(zip(names, values, strict=False)) | options
-            assert set(given) <= set(names), (name, given)
-            if "icon" in given:
-                assert given["icon"] in parameters["icon"].enum_items, given["icon"]
-            if name == "prop":
-                assert given["property"] in given["data"].bl_rna.properties, given["property"]
-            if name == "operator":
-                module, operator = given["operator"].split(".")
-                assert operator in dir(getattr(bpy.ops, module))
-            self.lines.append((name, given.get("text") or given.get("property") or given.get("operator")))
-            return self if name in ("row", "column", "box") else None
-
-        return draw
-
-
-def drawn(panel, context=None):
-    """What a panel shows now."""
-    paper = Paper()
-    panel.draw(type("Shown", (), {"layout": paper})(), context or bpy.context)
-    return [text for _, text in paper.lines if text]
-
-
 def test_panels_draw(head, extension):
-    panel = sys.modules[MODULE + ".panel"]
-    main, details = panel.TALKCLIP_PT_main, panel.TALKCLIP_PT_details
-    assert "ARKit 52/52: TalkCLIP Head" in drawn(main) and "talkclip.speak" in drawn(main)
+    character = sys.modules[MODULE + ".character.panel"].TALKCLIP_PT_character
+    line = sys.modules[MODULE + ".line.panel"].TALKCLIP_PT_line
+    result = sys.modules[MODULE + ".result.panel"]
+    assert "ARKit 52/52: TalkCLIP Head" in drawn(character) and "talkclip.speak" in drawn(result.TALKCLIP_PT_speak)
     head.talkclip.sound_source = "STRIP"
-    assert "sound_strip" in drawn(main)
+    assert "sound_strip" in drawn(line)
     head.talkclip.sound_source = "FILE"
     head.talkclip.use_scene_start = False
-    assert "start_frame" in drawn(main)
+    assert "start_frame" in drawn(line)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert details.poll(bpy.context)
-    assert any("Take 1" in text for text in drawn(details))
+    assert any("Take 1" in text for text in drawn(result.TALKCLIP_PT_speak))
+    assert "seed" in drawn(result.TALKCLIP_PT_details)
     head.data.shape_keys.key_blocks["jawOpen"].driver_add("value")
-    assert any("follow drivers" in text for text in drawn(main))
+    assert any("follow drivers" in text for text in drawn(character))
     bpy.ops.object.empty_add()
-    assert drawn(main)[-1] == "talkclip.add_default_head" and not details.poll(bpy.context)
+    assert drawn(character)[-1] == "talkclip.add_default_head" and not line.poll(bpy.context)
     bpy.context.view_layer.objects.active = None
-    assert drawn(main)[-1] == "talkclip.add_default_head"
+    assert drawn(character)[-1] == "talkclip.add_default_head"
 
 
 def test_the_panel_shows_progress(head, extension, monkeypatch):
-    operator = sys.modules[MODULE + ".speak_operator"]
+    operator = sys.modules[MODULE + ".result.speak_operator"]
     monkeypatch.setattr(operator, "_running", type("Run", (), {"progress": (0.4, "Listening")})())
-    assert "Listening" in drawn(sys.modules[MODULE + ".panel"].TALKCLIP_PT_main)
+    assert "Listening" in drawn(sys.modules[MODULE + ".result.panel"].TALKCLIP_PT_speak)
     assert not bpy.ops.talkclip.speak.poll()
 
 
@@ -224,7 +186,7 @@ def test_the_core_is_the_light_one(extension):
 def test_disable_enable_uninstall(head):
     """Last: afterwards the extension is gone."""
     addon_utils.disable(MODULE, default_set=True)
-    assert not hasattr(bpy.types.Object, "talkclip") and not hasattr(bpy.types, "TALKCLIP_PT_main")
+    assert not hasattr(bpy.types.Object, "talkclip") and not hasattr(bpy.types, "TALKCLIP_PT_character")
     addon_utils.enable(MODULE, default_set=True)
     assert head.talkclip.prompt, "what was typed is still there"
     repos = bpy.context.preferences.extensions.repos

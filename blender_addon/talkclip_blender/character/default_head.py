@@ -11,7 +11,7 @@ from mathutils import Vector
 
 from talkclip_rigs.head import DefaultHead, Material
 
-from . import compat
+from .. import compat
 
 NAME: Final = "TalkCLIP Head"
 COLORS: Final = "Color"

@@ -14,8 +14,8 @@ from talkclip.audio import AudioClip
 from talkclip.errors import InputError
 from talkclip.timebase import fps_fraction
 
-from . import compat
-from .properties import TalkClipCharacter
+from .. import compat
+from ..properties import TalkClipCharacter
 
 
 @dataclass(frozen=True)

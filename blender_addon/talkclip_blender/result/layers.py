@@ -17,7 +17,8 @@ import numpy as np
 
 from talkclip.errors import InputError
 
-from . import compat, keying
+from .. import compat
+from . import keying
 from .keying import Channel, Written
 
 SPEECH_TRACK: Final = "TalkCLIP"

@@ -10,7 +10,10 @@ import bpy
 
 from talkclip.errors import Cancelled, TalkClipError
 
-from . import connection, face, report, speech
+from .. import report
+from ..character import face
+from ..service import connection
+from . import speech
 
 _TICK_S = 0.02
 _BLOCKING_BUDGET_MS = 50.0

@@ -9,7 +9,8 @@ import bpy
 
 from talkclip.errors import TalkClipError
 
-from . import connection, report
+from .. import report
+from . import connection
 
 _PATIENCE_S = 2.0
 

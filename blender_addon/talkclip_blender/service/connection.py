@@ -11,8 +11,8 @@ import bpy
 from talkclip.client import Client
 from talkclip.errors import TalkClipError
 
-from . import compat
-from .preferences import server_address
+from .. import compat
+from ..preferences import server_address
 
 _LOCAL: Final = re.compile(r"tcp://(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d+)?|(ipc|inproc)://.*", re.IGNORECASE)
 

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import compat
+from .. import compat
 
 
 @dataclass(frozen=True)

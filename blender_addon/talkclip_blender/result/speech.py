@@ -30,10 +30,13 @@ from talkclip_rigs.retarget import (
     retarget,
 )
 
-from . import axes, face, keying, layers, sound
-from .face import Face, Turner
+from ..character import axes, face
+from ..character.face import Face, Turner
+from ..line import sound
+from ..line.properties import first_segment
+from ..properties import TalkClipCharacter
+from . import keying, layers
 from .keying import Channel
-from .properties import TalkClipCharacter, first_segment
 
 # A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
 _WHOLE_LINE_S: Final = 86_400.0
