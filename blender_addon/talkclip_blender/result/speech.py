@@ -18,7 +18,6 @@ from talkclip.client import Client, Job, JobState, SpeakReply, SpeakRequest
 from talkclip.coefficients import HEAD6, CoefficientTrack
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.timebase import FPS_MAX, FPS_MIN, seconds_to_frame
-from talkclip.timeline import PromptSegment, PromptTimeline
 from talkclip_rigs.retarget import (
     HEAD_ROTATION,
     Curves,
@@ -32,14 +31,12 @@ from talkclip_rigs.retarget import (
 
 from ..character import axes, face
 from ..character.face import Face, Turner
-from ..line import sound
+from ..line import segments, sound
 from ..line.properties import first_segment
 from ..properties import TalkClipCharacter
 from . import keying, layers
 from .keying import Channel
 
-# A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
-_WHOLE_LINE_S: Final = 86_400.0
 _BLENDERS_DEFAULT_RANGE: Final = (0.0, 1.0)
 _LABEL_LENGTH: Final = 60  # a datablock's name has 63 bytes before Blender 5.0
 _SLIDER_REACH: Final = 10.0  # hard limit of `ShapeKey.slider_min` and `slider_max`
@@ -75,7 +72,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt)
     request = SpeakRequest(
         line.audio,
-        _timeline(character, line, fps),
+        segments.timeline_of(character, line, fps),
         space=found.space,
         fps=min(max(fps, FPS_MIN), FPS_MAX),
         seed=character.seed,
@@ -184,21 +181,6 @@ def _owners(found: Face) -> list[bpy.types.ID]:
     if found.space == "flame" and found.armature is not None:
         turned.append(found.armature)
     return [found.keys, *turned]
-
-
-def _timeline(character: TalkClipCharacter, line: sound.Line, fps: float) -> PromptTimeline:
-    if not character.segments:
-        return PromptTimeline.single("", _WHOLE_LINE_S)
-    return PromptTimeline(tuple(_segment(segment, line, fps) for segment in character.segments))
-
-
-def _segment(segment: bpy.types.PropertyGroup, line: sound.Line, fps: float) -> PromptSegment:
-    if segment.whole_line:
-        span, blends = (0.0, _WHOLE_LINE_S), (0.0, 0.0)
-    else:
-        span = ((segment.frame_start - line.start_frame) / fps, (segment.frame_end - line.start_frame) / fps)
-        blends = (segment.blend_in_s, segment.blend_out_s)
-    return PromptSegment(segment.prompt.strip(), *span, segment.intensity, (), *blends, uid=segment.uid)
 
 
 # --- applying ---------------------------------------------------------------------------------------------------------
