@@ -13,16 +13,13 @@ import bpy
 
 from talkclip.client import SpeakRequest
 from talkclip.timebase import FPS_MAX, FPS_MIN
-from talkclip.timeline import PromptSegment, PromptTimeline
 
 from ..character import face
 from ..character.face import Face
-from ..line import sound
+from ..line import segments, sound
 from ..properties import TalkClipCharacter
 from . import layers
 
-# A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
-_WHOLE_LINE_S: Final = 86_400.0
 _LABEL_LENGTH: Final = 60  # a datablock's name has 63 bytes before Blender 5.0
 
 
@@ -55,7 +52,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt)
     request = SpeakRequest(
         line.audio,
-        _timeline(character, line, fps),
+        segments.timeline_of(character, line, fps),
         space=found.space,
         fps=min(max(fps, FPS_MIN), FPS_MAX),
         seed=character.seed,
@@ -73,18 +70,3 @@ def _owners(found: Face) -> list[bpy.types.ID]:
     if found.space == "flame" and found.armature is not None:
         turned.append(found.armature)
     return [found.keys, *turned]
-
-
-def _timeline(character: TalkClipCharacter, line: sound.Line, fps: float) -> PromptTimeline:
-    if not character.segments:
-        return PromptTimeline.single("", _WHOLE_LINE_S)
-    return PromptTimeline(tuple(_segment(segment, line, fps) for segment in character.segments))
-
-
-def _segment(segment: bpy.types.PropertyGroup, line: sound.Line, fps: float) -> PromptSegment:
-    if segment.whole_line:
-        span, blends = (0.0, _WHOLE_LINE_S), (0.0, 0.0)
-    else:
-        span = ((segment.frame_start - line.start_frame) / fps, (segment.frame_end - line.start_frame) / fps)
-        blends = (segment.blend_in_s, segment.blend_out_s)
-    return PromptSegment(segment.prompt.strip(), *span, segment.intensity, (), *blends, uid=segment.uid)
