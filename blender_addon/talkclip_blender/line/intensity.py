@@ -234,7 +234,9 @@ def _without_needless(points: np.ndarray) -> np.ndarray:
 
 def _in_nla(data: bpy.types.AnimData, uid: str) -> Callable[[float], float]:
     """What the uppermost strip with this intensity says at a scene frame; DEFAULT where none plays."""
-    strips = [strip for track in reversed(data.nla_tracks) if not track.mute for strip in track.strips if not strip.mute]
+    strips = [
+        strip for track in reversed(data.nla_tracks) if not track.mute for strip in track.strips if not strip.mute
+    ]
     found = [
         (strip, curve)
         for strip in strips

@@ -54,9 +54,7 @@ def _set_intensity(self: TalkClipSegment, value: float) -> None:
 class TalkClipSegment(bpy.types.PropertyGroup):
     """One prompt over a span of the line."""
 
-    uid: StringProperty(
-        name="Identity", description="Never changes; what keys and takes refer to", override=_OVERRIDE
-    )
+    uid: StringProperty(name="Identity", description="Never changes; what keys and takes refer to", override=_OVERRIDE)
     prompt: StringProperty(name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE)
     # For scripts. What is shown and keyed is the object's custom property behind it.
     intensity: FloatProperty(

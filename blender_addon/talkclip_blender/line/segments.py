@@ -50,10 +50,10 @@ def _segment(segment: Any, line: Line, fps: float) -> PromptSegment:
         span = ((first - line.start_frame) / fps, (end - line.start_frame) / fps)
         blends = (segment.blend_in_s, segment.blend_out_s)
     edits = tuple(PromptEdit(edit.text.strip(), edit.weight) for edit in segment.edits if edit.text.strip())
-    return PromptSegment(
-        segment.prompt.strip(), *span, segment.intensity, edits, *blends, uid=segment.uid,
-        intensity_keys=_intensity_keys(segment, line, fps),
-    )  # fmt: skip
+    keys = _intensity_keys(segment, line, fps)
+    # A keyed value depends on the current frame, and a request must not.
+    constant = intensity.DEFAULT if keys else segment.intensity
+    return PromptSegment(segment.prompt.strip(), *span, constant, edits, *blends, uid=segment.uid, intensity_keys=keys)
 
 
 def _intensity_keys(segment: Any, line: Line, fps: float) -> tuple[tuple[float, float], ...]:

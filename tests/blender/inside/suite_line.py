@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
-from harness import MODULE, SAMPLE
+from harness import MODULE, new_file
 
 FIRST, END = 1, 250  # 8.2946 s at 30 fps, from the scene's first frame
 
@@ -16,7 +16,7 @@ FIRST, END = 1, 250  # 8.2946 s at 30 fps, from the scene's first frame
 @pytest.fixture
 def room(extension):
     names = ("cutting", "intensity", "segments", "sound")
-    return SimpleNamespace(**{name: sys.modules[f"{MODULE}.line.{name}"] for name in names})
+    return SimpleNamespace(**{name: importlib.import_module(f"{MODULE}.line.{name}") for name in names})
 
 
 @pytest.fixture
@@ -290,10 +290,37 @@ def test_nothing_is_lost_by_saving(cut, tmp_path):
     path = str(tmp_path / "line.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    reopened = Cut(bpy.data.objects[cut.head.name] if False else bpy.context.scene.objects["TalkCLIP Head"], cut.room)
+    reopened = Cut(bpy.context.scene.objects["TalkCLIP Head"], cut.room)
     assert reopened.timeline() == before
     assert {uid: reopened.keys(uid) for uid in reopened.uids()} == keys
     ui = reopened.head.id_properties_ui(f"talkclip_intensity_{one}").as_dict()
     assert (ui["min"], ui["max"]) == (0.0, 2.0) and "neutral" in ui["description"]
     reopened.delete(one)
     assert reopened.keys(two) == keys[two] and reopened.keys(three_) == keys[three_]
+
+
+def test_segments_of_a_library_override_are_saved_with_it(cut, tmp_path):
+    """A character of another file, made to speak in the shot's file."""
+    cut.line.prompt = "of the character's file"
+    library, shot = str(tmp_path / "character.blend"), str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    scene = new_file()
+    with bpy.data.libraries.load(library, link=True) as (_, linked):
+        linked.objects = ["TalkCLIP Head"]
+    scene.collection.objects.link(linked.objects[0])
+    shown = Cut(linked.objects[0].override_create(remap_local_usages=True), cut.room)
+    shown.line.sound_source = "FILE"
+    shown.add(100, "of the shot")
+    first, second = shown.uids()
+    shown.line.segments[1].intensity = 0.4
+    shown.line.segments[1].edits.add().text = "wrinkle the nose"
+    shown.key(first, [(1, 0.2), (50, 1.4)])
+    before = shown.timeline()
+    bpy.ops.wm.save_as_mainfile(filepath=shot)
+    bpy.ops.wm.open_mainfile(filepath=shot)
+    (again,) = [owner for owner in bpy.data.objects if owner.override_library is not None]
+    again = Cut(again, cut.room)
+    assert again.spans() == [("of the character's file", 1, 100), ("of the shot", 100, END)]
+    assert again.timeline() == before
+    assert again.uids() == [first, second] and again.line.segments[1].intensity == pytest.approx(0.4)
+    assert again.head.id_properties_ui(f"talkclip_intensity_{second}").as_dict()["max"] == 2.0
