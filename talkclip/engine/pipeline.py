@@ -17,6 +17,7 @@ from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.motion import LearnedMotion, MotionModel
 from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
 from talkclip.engine.speech.frontend import SpeechFrontEnd
+from talkclip.engine.style_mix import prompt_codes
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.style_coder import StyleCoder
@@ -115,27 +116,24 @@ class Pipeline:
         return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings, analysis.notes)
 
     def _style_track(self, timeline: PromptTimeline, request: AnimateRequest) -> StyleTrack:
-        """Codes per segment, mixed per frame: cross-fades happen in the style space."""
+        """How the line is spoken, per frame."""
         fps = request.fps
         times_s = frame_times(frame_count(request.clip.duration_s, fps), fps)
-        codes = np.zeros((len(timeline.segments), self._styler.dim), np.float32)
-        for row, segment in enumerate(timeline.segments):
-            codes[row] = self._styler.code(segment.prompt, segment.edits, segment.intensity)
-        plays = timeline.weights(times_s)
-        rest = np.maximum(1 - plays.sum(axis=1, keepdims=True), 0)
-        mixed = np.asarray(plays @ codes + rest * self._styler.neutral, np.float32)  # between segments nothing is felt
+        codes = prompt_codes(timeline, times_s, self._styler, self._styler.neutral)
         if request.style is not None and request.style.weight > 0:
-            mixed = self._with_clip(mixed, request.style, plays, timeline)
-        return StyleTrack(self._motion.style_space, fps, mixed)
+            codes = self._with_clip(codes, request.style, times_s, timeline)
+        return StyleTrack(self._motion.style_space, fps, codes)
 
     def _with_clip(
-        self, codes: np.ndarray, style: StyleClip, plays: np.ndarray, timeline: PromptTimeline
+        self, codes: np.ndarray, style: StyleClip, times_s: np.ndarray, timeline: PromptTimeline
     ) -> np.ndarray:
         """The prompts' codes (T, D) mixed with a clip's, which plays at the segments' intensity, between them at 1."""
         if self._clips is None:
             raise InputError("This pipeline takes no style from a clip.", "Direct the line by prompts.")
-        of_segments = np.array([segment.intensity for segment in timeline.segments], np.float32)
-        intensities = plays @ of_segments + (1 - plays.sum(axis=1))
+        plays = timeline.weights(times_s)
+        intensities = 1 - plays.sum(axis=1)
+        for row, segment in enumerate(timeline.segments):
+            intensities += plays[:, row] * segment.intensity_at(times_s)
         clip = self._clips.scaled(self._clips.of_clip(style.track), intensities)
         return np.asarray((1 - style.weight) * codes + style.weight * clip, np.float32)
 

@@ -37,8 +37,14 @@ def arrays(columns: int) -> st.SearchStrategy[np.ndarray]:
 
 edits = st.builds(PromptEdit, texts, st.floats(-2, 2))
 segments = st.builds(
-    lambda prompt, start_s, length_s, intensity, found, uid: PromptSegment(
-        prompt, start_s, start_s + length_s, intensity, tuple(found), uid=uid
+    lambda prompt, start_s, length_s, intensity, found, uid, keys: PromptSegment(
+        prompt,
+        start_s,
+        start_s + length_s,
+        intensity,
+        tuple(found),
+        uid=uid,
+        intensity_keys=tuple(sorted(keys.items())),
     ),
     texts,
     seconds,
@@ -46,6 +52,7 @@ segments = st.builds(
     st.floats(0, 2),
     st.lists(edits, max_size=3),
     st.uuids().map(str),
+    st.dictionaries(seconds, st.floats(0, 2), max_size=3),
 )
 timelines = st.lists(segments, max_size=4, unique_by=lambda s: s.uid).map(lambda s: PromptTimeline(tuple(s)))
 phone_tracks = st.lists(st.sampled_from(PHONES41), max_size=9).map(
@@ -279,6 +286,10 @@ def test_extension_types_are_refused() -> None:
         ({"audio": []}, "animate.audio"),
         ({"timeline": {"segments": [{"prompt": "x", "start_s": 2.0, "end_s": 1.0}]}}, "animate.timeline.segments[0]"),
         ({"timeline": {"segments": 5}}, "animate.timeline.segments"),
+        ({"timeline": {"segments": [{"prompt": "x", "start_s": 0.0, "end_s": 1.0, "intensity_keys": [[1.0]]}]}},
+         "animate.timeline.segments[0]"),
+        ({"timeline": {"segments": [{"prompt": "x", "start_s": 0.0, "end_s": 1.0, "intensity_keys": [[0.0, 3.0]]}]}},
+         "animate.timeline.segments[0]"),
         ({"gains": {"head": 9.0}}, "animate.gains"),
         ({"phones": {"phones": [{"symbol": "Q", "start_s": 0.0, "end_s": 1.0}], "words": [], "duration_s": 1.0,
                      "backend": "x"}}, "animate.phones"),
