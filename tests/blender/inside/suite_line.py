@@ -130,45 +130,45 @@ def test_both_halves_of_a_split_play_as_before(cut):
 
 
 def test_keys_follow_their_segment_when_it_moves(cut):
-    one, two, three_ = three(cut)
+    one, two, last = three(cut)
     before = {uid: cut.keys(uid) for uid in cut.uids()}
     cut.move(two, 300)  # to the end of the list
-    assert cut.uids() == [one, three_, two]
+    assert cut.uids() == [one, last, two]
     assert cut.keys(two) == [(frame + 300, value) for frame, value in before[two]]
-    assert (cut.keys(one), cut.keys(three_)) == (before[one], before[three_])
+    assert (cut.keys(one), cut.keys(last)) == (before[one], before[last])
     scene = bpy.context.scene
     for frame, values in ((400, 0.6), (410, 1.05)):
         scene.frame_set(frame)
         assert cut.line.segments[2].intensity == pytest.approx(values)
     cut.move(two, -300)
-    assert {uid: cut.keys(uid) for uid in cut.uids()} == before and cut.uids() == [one, two, three_]
+    assert {uid: cut.keys(uid) for uid in cut.uids()} == before and cut.uids() == [one, two, last]
 
 
 def test_deleting_takes_away_one_segments_keys_only(cut):
-    one, two, three_ = three(cut)
+    one, two, last = three(cut)
     before = {uid: cut.keys(uid) for uid in cut.uids()}
     cut.delete(two)
     assert cut.spans() == [("one", FIRST, 180), ("three", 180, END)]
     assert cut.keys(two) is None
-    assert {uid: cut.keys(uid) for uid in cut.uids()} == {one: before[one], three_: before[three_]}
-    assert keyed_properties(cut.head) == {f"talkclip_intensity_{uid}" for uid in (one, three_)}
+    assert {uid: cut.keys(uid) for uid in cut.uids()} == {one: before[one], last: before[last]}
+    assert keyed_properties(cut.head) == {f"talkclip_intensity_{uid}" for uid in (one, last)}
     cut.delete(one)
-    assert cut.line.segments[0].whole_line and cut.keys(three_) == before[three_]
-    cut.delete(three_)
+    assert cut.line.segments[0].whole_line and cut.keys(last) == before[last]
+    cut.delete(last)
     assert not cut.line.segments and not keyed_properties(cut.head)
     assert cut.timeline().segments[0].prompt == ""
 
 
 def test_a_gap_may_stay_or_close(cut):
-    one, two, three_ = three(cut)
-    late = cut.keys(three_)
+    one, two, last = three(cut)
+    late = cut.keys(last)
     cut.delete(two, "KEEP")
     assert cut.spans() == [("one", FIRST, 100), ("three", 180, END)]
     assert cut.timeline().weights(np.array([4.5])).sum() == 0
     cut.split(one, 50)
     cut.delete(one, "RIPPLE")
     assert cut.spans() == [("one", 1, 51), ("three", 131, 201)]
-    assert cut.keys(three_) == [(frame - 49, value) for frame, value in late]
+    assert cut.keys(last) == [(frame - 49, value) for frame, value in late]
 
 
 def test_a_copy_has_keys_of_its_own(cut):
@@ -184,7 +184,7 @@ def test_a_copy_has_keys_of_its_own(cut):
 
 
 def test_merging_keeps_both(cut):
-    one, two, three_ = three(cut)
+    one, two, _ = three(cut)
     cut.line.segments[1].edits.add().text = "wrinkle the nose"
     before = cut.timeline()
     cut.merge(one)
@@ -202,11 +202,11 @@ def test_merging_keeps_both(cut):
 
 
 def test_ripple_swap_and_trim(cut):
-    one, two, three_ = three(cut)
+    one, two, last = three(cut)
     keys = {uid: cut.keys(uid) for uid in cut.uids()}
     cut.ripple(two, 15)
     assert cut.spans() == [("one", FIRST, 100), ("two", 115, 195), ("three", 195, 265)]
-    assert cut.keys(one) == keys[one] and cut.keys(three_)[0][0] == keys[three_][0][0] + 15
+    assert cut.keys(one) == keys[one] and cut.keys(last)[0][0] == keys[last][0][0] + 15
     cut.swap(two, -1)
     assert cut.spans() == [("two", 1, 81), ("one", 96, 195), ("three", 195, 265)]
     assert cut.keys(two)[0] == (1, pytest.approx(0.6)) and cut.keys(one)[0] == (96, 0.5)
@@ -221,7 +221,7 @@ def test_ripple_swap_and_trim(cut):
 
 
 def test_overlapping_segments_cross_fade(cut):
-    one, two, _ = three(cut)
+    _, two, _ = three(cut)
     cut.trim(two, start=60, roll=False)
     shares = cut.timeline().weights(np.array([(80 - 1) / 30]))[0]
     np.testing.assert_allclose(shares, [0.5, 0.5, 0.0])
@@ -231,7 +231,7 @@ def test_zero_length_is_refused_with_its_name(cut):
     three(cut)
     cut.line.segments[1].frame_end = cut.line.segments[1].frame_start
     assert cut.empty_segments() == [cut.line.segments[1].uid]
-    with pytest.raises(Exception, match="'two' spans frames 100 to 100.*delete it"):
+    with pytest.raises(Exception, match=r"'two' spans frames 100 to 100.*delete it"):
         cut.timeline()
 
 
@@ -271,7 +271,7 @@ def test_another_frame_rate(cut):
     before = cut.timeline()
     scene = bpy.context.scene
     scene.render.fps = 24
-    assert [s.end_s for s in cut.timeline().segments][0] == pytest.approx(99 / 24)  # frames are the truth
+    assert cut.timeline().segments[0].end_s == pytest.approx(99 / 24)  # frames are the truth
     cut.keep_times()
     after = cut.timeline()
     assert [s.uid for s in after.segments] == uids
@@ -283,7 +283,7 @@ def test_another_frame_rate(cut):
 
 
 def test_nothing_is_lost_by_saving(cut, tmp_path):
-    one, two, three_ = three(cut)
+    one, two, last = three(cut)
     cut.move(two, 300)
     cut.line.segments[0].edits.add().text = "wrinkle the nose"
     before, keys = cut.timeline(), {uid: cut.keys(uid) for uid in cut.uids()}
@@ -296,7 +296,7 @@ def test_nothing_is_lost_by_saving(cut, tmp_path):
     ui = reopened.head.id_properties_ui(f"talkclip_intensity_{one}").as_dict()
     assert (ui["min"], ui["max"]) == (0.0, 2.0) and "neutral" in ui["description"]
     reopened.delete(one)
-    assert reopened.keys(two) == keys[two] and reopened.keys(three_) == keys[three_]
+    assert reopened.keys(two) == keys[two] and reopened.keys(last) == keys[last]
 
 
 def test_segments_of_a_library_override_are_saved_with_it(cut, tmp_path):
