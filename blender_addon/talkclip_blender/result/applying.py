@@ -15,7 +15,7 @@ from ..line import sound
 from ..line.properties import first_segment
 from ..properties import TalkClipCharacter
 from . import keying, layers
-from .channels import channels_of, widen_sliders
+from .channels import channels_of, make_way
 from .request import Plan
 
 
@@ -38,7 +38,7 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     for written in keying.write(planned.label, frames, channels):
         action = action or written.action
         notes += layers.place(written, planned.label, mesh.talkclip.ease_s * planned.fps)
-    notes += widen_sliders(found, channels)
+    notes += make_way(found, channels)
     if mesh.talkclip.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
     last = int(frames[-1])

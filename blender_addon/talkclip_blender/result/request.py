@@ -15,10 +15,10 @@ from talkclip.client import SpeakRequest
 from talkclip.timebase import FPS_MAX, FPS_MIN
 
 from ..character import face
-from ..character.face import Face
 from ..line import segments, sound
 from ..properties import TalkClipCharacter
 from . import layers
+from .channels import owners
 
 _LABEL_LENGTH: Final = 60  # a datablock's name has 63 bytes before Blender 5.0
 
@@ -45,7 +45,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
         InputError: no face, no sound, or something that keeps the answer from being keyed.
     """
     found = face.recognise(active)
-    for owner in _owners(found):
+    for owner in owners(found):
         layers.require_free(owner)
     character: TalkClipCharacter = found.mesh.talkclip
     line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
@@ -62,11 +62,3 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     )
     label = f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt or 'neutral'}"[:_LABEL_LENGTH]
     return Plan(request, line, found.mesh.name, scene.name, fps, label)
-
-
-def _owners(found: Face) -> list[bpy.types.ID]:
-    """Datablocks that may be keyed."""
-    turned = [found.head.owner] if found.head else []
-    if found.space == "flame" and found.armature is not None:
-        turned.append(found.armature)
-    return [found.keys, *turned]
