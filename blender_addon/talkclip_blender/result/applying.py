@@ -11,7 +11,7 @@ from talkclip.errors import InputError
 from talkclip.timebase import seconds_to_frame
 
 from ..character import face
-from ..line import sound
+from ..line import sound, words
 from ..line.properties import first_segment
 from ..properties import TalkClipCharacter
 from . import keying, layers
@@ -45,6 +45,7 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     if last > scene.frame_end:
         notes.append(f"The line ends at frame {last}, the scene at {scene.frame_end}.")
     _keep_take(mesh.talkclip, planned, reply, action, last)
+    words.keep(mesh.talkclip, reply.phones, planned.request, planned.line)
     keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in channels)
     return [f"{len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
 
