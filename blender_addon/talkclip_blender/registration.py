@@ -21,6 +21,7 @@ CLASSES: tuple[type, ...] = (
     # What is saved; parts before the whole.
     line.TalkClipEdit,
     line.TalkClipSegment,
+    result.TalkClipPart,
     result.TalkClipTake,
     properties.TalkClipCharacter,
     # Character
@@ -42,7 +43,9 @@ def register() -> None:
     """Register all classes and the character's data on objects."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    bpy.types.Object.talkclip = bpy.props.PointerProperty(type=properties.TalkClipCharacter)
+    bpy.types.Object.talkclip = bpy.props.PointerProperty(
+        type=properties.TalkClipCharacter, override={"LIBRARY_OVERRIDABLE"}
+    )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
 
 
