@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from talkclip import __version__
 from talkclip.client.failures import ConnectionFailed, error_of
-from talkclip.client.job import EditJob, Job, JobState, SpeakRequest
+from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
+from talkclip.client.request import SpeakRequest
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import FileState, Upload
 from talkclip.client.video_job import Drawing, VideoJob
