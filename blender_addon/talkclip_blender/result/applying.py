@@ -28,7 +28,7 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     if scene is None or mesh is None:
         raise InputError(f"'{planned.mesh}' is gone.", "Undo its removal, or speak with another character.")
     found = face.recognise(mesh)
-    track, values = reply.track, getattr(reply, "layers", None)
+    track, values = reply.track, reply.layers
     if track.fps != planned.fps:
         track, values = track.resampled(planned.fps), None
     frames = planned.line.start_frame + np.round(seconds_to_frame(track.times_s, planned.fps), 4)

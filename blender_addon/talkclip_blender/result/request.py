@@ -58,6 +58,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
         space=found.space,
         fps=min(max(fps, FPS_MIN), FPS_MAX),
         seed=character.seed,
+        layers=True,
         text=character.transcript.strip() or None,
         start_s=line.start_s,
         end_s=line.end_s,

@@ -128,7 +128,13 @@ def exchange(strip: Any, name: str, action: bpy.types.Action, slot: Any) -> None
 
 
 def lay(
-    owner: bpy.types.ID, layer: Layer, name: str, span: tuple[float, float], action: bpy.types.Action, slot: Any
+    owner: bpy.types.ID,
+    layer: Layer,
+    name: str,
+    span: tuple[float, float],
+    action: bpy.types.Action,
+    slot: Any,
+    scale: float = 1.0,
 ) -> Any:
     """Play an action in a layer, where `clear` has made room -> the strip.
 
@@ -136,26 +142,31 @@ def lay(
         owner: what it moves.
         layer: one of `LAYERS`.
         name: of the strip.
-        span: first and last frame.
-        action, slot: what is played, at its own frames.
+        span: first and last frame of the action; it begins at the same scene frame.
+        action, slot: what is played.
+        scale: scene frames for one of the action's.
     """
     data = owner.animation_data or owner.animation_data_create()
     start, end = span
-    strip = add(track_of(data, layer.track), name, (start, max(end, start + _WITHOUT_LENGTH)), action, slot)
+    strip = add(track_of(data, layer.track), name, (start, max(end, start + _WITHOUT_LENGTH)), action, slot, scale)
     strip.blend_type = layer.blend
     strip.extrapolation = "NOTHING"
     return strip
 
 
-def add(track: Any, name: str, span: tuple[float, float], action: bpy.types.Action, slot: Any) -> Any:
-    """A strip that plays `action` at its own frames."""
+def add(
+    track: Any, name: str, span: tuple[float, float], action: bpy.types.Action, slot: Any, scale: float = 1.0
+) -> Any:
+    """A strip that plays the frames `span` of `action`, beginning at the same scene frame."""
     start, end = span
     strip = track.strips.new(name, round(start), action)
     compat.set_slot(strip, slot)
     strip.use_sync_length = False
-    strip.action_frame_start, strip.action_frame_end = start, end
-    strip.frame_start, strip.frame_end = start, end
-    strip.scale = 1.0
+    for _ in range(2):  # an end before the present start is silently not taken, nor a start after the present end
+        strip.action_frame_end, strip.action_frame_start = end, start
+    strip.scale = scale
+    for _ in range(2):
+        strip.frame_end, strip.frame_start = start + (end - start) * scale, start
     return strip
 
 

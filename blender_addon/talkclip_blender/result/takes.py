@@ -29,7 +29,7 @@ def add(character: Any, prompt: str) -> Any:
 
 
 def fill(
-    take: Any, written: list[Written], bodies: Iterable[bpy.types.Object], span: tuple[int, int], fps: float
+    take: Any, written: list[Written], bodies: Sequence[bpy.types.Object], span: tuple[int, int], fps: float
 ) -> None:
     """Save what was written for a take.
 
@@ -77,8 +77,7 @@ def show(character: Any, take: Any, scene: bpy.types.Scene) -> None:
             if strip := staying.get(part.layer.name):
                 strips.exchange(strip, take.name, part.action, part.slot)
             else:
-                strip = strips.lay(owner, part.layer, take.name, (first, last), part.action, part.slot)
-                strip.scale = scale
+                strip = strips.lay(owner, part.layer, take.name, (first, last), part.action, part.slot, scale)
                 strips.set_ease(strip, character.ease_s * fps)
         gains.follow(character, owner)
 
