@@ -12,9 +12,9 @@ import pytest
 
 from talkclip import protocol as p
 from talkclip.audio import AudioClip
-from talkclip.client import ConnectionFailed, JobState, SpeakRequest, wav_bytes
+from talkclip.client import Client, ConnectionFailed, JobState, SpeakRequest, wav_bytes
 from talkclip.errors import InputError, TalkClipError
-from tests.support.scripted_server import SOUND, Scene, chunk, header
+from tests.support.scripted_server import SOUND, TIMES, Clock, Scene, Wire, chunk, header
 
 
 def test_a_job_from_upload_to_track(scene: Scene) -> None:
