@@ -7,6 +7,13 @@ from talkclip.client.failures import ConnectionFailed
 from talkclip.client.job import EditJob, EditReply, Frames, Job, JobState, SpeakReply, SpeakRequest
 from talkclip.client.keys import ClientKeys
 from talkclip.client.pumped import Timeouts
+from talkclip.client.sequence_job import (
+    SequenceJob,
+    SequencePlace,
+    SequenceReply,
+    picture_path,
+    read_manifest,
+)
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import wav_bytes
 from talkclip.client.video_job import Drawing, VideoJob, VideoReply
@@ -21,6 +28,9 @@ __all__ = [
     "Frames",
     "Job",
     "JobState",
+    "SequenceJob",
+    "SequencePlace",
+    "SequenceReply",
     "SpeakReply",
     "SpeakRequest",
     "Timeouts",
@@ -28,5 +38,7 @@ __all__ = [
     "VideoJob",
     "VideoReply",
     "ZmqTransport",
+    "picture_path",
+    "read_manifest",
     "wav_bytes",
 ]
