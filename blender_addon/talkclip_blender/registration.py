@@ -10,6 +10,7 @@ from .character import head_operator
 from .character import panel as character_panel
 from .line import panel as line_panel
 from .line import properties as line
+from .line import saving as line_saving
 from .result import panel as result_panel
 from .result import properties as result
 from .result import speak_operator
@@ -42,12 +43,16 @@ def register() -> None:
     """Register all classes and the character's data on objects."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    bpy.types.Object.talkclip = bpy.props.PointerProperty(type=properties.TalkClipCharacter)
+    bpy.types.Object.talkclip = bpy.props.PointerProperty(
+        type=properties.TalkClipCharacter, override={"LIBRARY_OVERRIDABLE"}
+    )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
+    line_saving.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
     del bpy.types.Object.talkclip

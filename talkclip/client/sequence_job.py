@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from talkclip.client.job import Job, JobState, SpeakRequest
+from talkclip.client.job import Job, JobState
+from talkclip.client.request import SpeakRequest
 from talkclip.client.upload import Upload
 from talkclip.client.video_job import Drawing, drawn_order
 from talkclip.errors import InputError, TalkClipError
@@ -94,7 +95,9 @@ class SequenceJob(Job):
         sequence: the result, when the state is DONE.
     """
 
-    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload, drawing: Drawing, place: SequencePlace) -> None:
+    def __init__(
+        self, job_id: str, request: SpeakRequest, upload: Upload, drawing: Drawing, place: SequencePlace
+    ) -> None:
         """Open the portrait.
 
         Raises:

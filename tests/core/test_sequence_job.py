@@ -11,8 +11,7 @@ import pytest
 from talkclip import protocol as p
 from talkclip.client import Drawing, JobState, SequencePlace
 from talkclip.errors import InputError
-from tests.core.test_client import Scene
-from tests.core.test_client import scene as scene  # the fixture
+from tests.support.scripted_server import Scene
 
 
 def sequence_job(scene: Scene, parent: Path, **place: Any) -> Any:

@@ -26,7 +26,6 @@ STAGE = "render"
 # AAC is at home at 48 kHz; players resample 16 kHz badly or refuse it.
 _AUDIO_HZ = 48000
 _CRF = "18"
-_PNG_EFFORT = 4
 
 
 def is_sequence(path: str | Path) -> bool:
@@ -231,11 +230,10 @@ def _write_sequence(
     frames: Iterator[np.ndarray], fps: float, folder: Path, sound: Sound | None, metadata: Mapping[str, str]
 ) -> int:
     """PNG files in a new folder beside the target, moved there when all are written."""
-    tags = _png_tags(metadata)
     with _folder_when_complete(folder) as temporary:
         number = 0
         for number, frame in enumerate(frames, 1):
-            Image.fromarray(frame).save(temporary / f"frame_{number - 1:05d}.png", pnginfo=tags, compress_level=_PNG_EFFORT)
+            (temporary / f"frame_{number - 1:05d}.png").write_bytes(png_bytes(frame, metadata))
         if sound is not None:
             stop = round(number / fps_fraction(fps) * sound.rate)
             soundfile.write(temporary / "audio.wav", sound.between(0, stop), sound.rate, subtype="PCM_16")
@@ -244,16 +242,12 @@ def _write_sequence(
 
 def png_bytes(frame: np.ndarray, metadata: Mapping[str, str]) -> bytes:
     """One picture, uint8 (H, W, 3 or 4), as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "png", pnginfo=_png_tags(metadata), compress_level=_PNG_EFFORT)
-    return file.getvalue()
-
-
-def _png_tags(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
     tags = PngImagePlugin.PngInfo()
     for key, text in metadata.items():
         tags.add_itxt(key, text)
-    return tags
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "png", pnginfo=tags, compress_level=4)
+    return file.getvalue()
 
 
 @contextlib.contextmanager

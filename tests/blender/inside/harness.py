@@ -40,13 +40,18 @@ def extension() -> ModuleType:
 @pytest.fixture
 def scene(extension: ModuleType) -> Iterator[bpy.types.Scene]:
     """An empty scene at 30 fps, frames 1 to 250; the preferences point at the test server."""
+    yield new_file()
+
+
+def new_file() -> bpy.types.Scene:
+    """What the fixture `scene` gives."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     if MODULE not in bpy.context.preferences.addons:  # factory settings forget add-ons
         addon_utils.enable(MODULE, default_set=True)
     bpy.context.preferences.addons[MODULE].preferences.server_address = os.environ["TALKCLIP_TEST_SERVER"]
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 30, 1.0
-    yield scene
+    return scene
 
 
 @pytest.fixture
