@@ -9,6 +9,7 @@ from . import preferences, properties
 from .character import head_operator
 from .character import panel as character_panel
 from .line import panel as line_panel
+from .line import prompts_panel, segment_operators
 from .line import properties as line
 from .line import saving as line_saving
 from .result import panel as result_panel
@@ -29,7 +30,9 @@ CLASSES: tuple[type, ...] = (
     head_operator.TALKCLIP_OT_add_default_head,
     character_panel.TALKCLIP_PT_character,
     # Line
+    *segment_operators.CLASSES,
     line_panel.TALKCLIP_PT_line,
+    *prompts_panel.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
     result_panel.TALKCLIP_PT_speak,

@@ -12,9 +12,9 @@ import pytest
 
 from talkclip import protocol as p
 from talkclip.audio import AudioClip
-from talkclip.client import ConnectionFailed, JobState, SpeakRequest, wav_bytes
+from talkclip.client import Client, ConnectionFailed, JobState, SpeakRequest, wav_bytes
 from talkclip.errors import InputError, TalkClipError
-from tests.support.scripted_server import SOUND, Scene, chunk, header
+from tests.support.scripted_server import SOUND, TIMES, Clock, Scene, Wire, chunk, header
 
 
 def test_a_job_from_upload_to_track(scene: Scene) -> None:
@@ -188,6 +188,28 @@ def test_a_host_that_slept_does_not_blame_the_server(scene: Scene) -> None:
     scene.clock.now_s += 3600.0
     scene.pump()
     assert not job.finished
+
+
+def test_whoever_started_the_server_says_why_it_is_silent(tmp_path: Path) -> None:
+    wire, clock, known = Wire(), Clock(), []
+    client = Client(transport=wire, timeouts=TIMES, clock=clock, why_silent=lambda: known[0] if known else None)
+    client.start()
+    client.pump()
+    assert client.busy and client.error is None  # nothing is known: it may be on its way up
+    known.append(TalkClipError("The server could not start.", "Repair it."))
+    client.pump()
+    assert client.error is known[0] and not client.busy  # at once, not after `connect_s`
+
+    known.clear()
+    client.start()
+    (hello,) = wire.take(p.Hello)[-1:]
+    wire.say(p.Welcome(hello.id, 1, "server", p.EngineInfo(), p.ServerLimits()))
+    client.pump()
+    assert client.connected
+    wire.is_broken = True
+    known.append(TalkClipError("The server crashed.", "Start it again."))
+    client.pump()
+    assert client.error is known[0]
 
 
 def test_a_closed_connection_fails_jobs_and_the_next_one_connects_again(scene: Scene) -> None:

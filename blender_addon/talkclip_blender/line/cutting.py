@@ -269,6 +269,27 @@ def keep_times(line: LineSettings, extent: Extent) -> None:
     line.segments_fps = extent.fps
 
 
+def rate_changed(line: LineSettings, fps: float) -> bool:
+    """Whether the scene has another rate than when the segments, or their keys, got their frames."""
+    if not line.segments_fps or abs(line.segments_fps - fps) < 1e-4 * fps:
+        return False
+    return any(not s.whole_line or intensity.curve_of(line.id_data, s.uid) is not None for s in line.segments)
+
+
+def clear(line: LineSettings) -> None:
+    """Remove all segments with their intensities and keys.
+
+    Raises:
+        InputError: keys lie in a linked action; nothing was removed.
+    """
+    for segment in line.segments:
+        intensity.require_editable(line.id_data, segment.uid)
+    for segment in line.segments:
+        intensity.remove(line.id_data, segment.uid)
+    line.segments.clear()
+    line.active_segment, line.segments_fps = 0, 0.0
+
+
 def empty_segments(line: LineSettings) -> list[str]:
     """uids of segments without a length, as typed numbers can make them."""
     return [s.uid for s in line.segments if not s.whole_line and s.frame_end <= s.frame_start]

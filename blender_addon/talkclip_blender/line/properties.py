@@ -51,6 +51,15 @@ def _set_intensity(self: TalkClipSegment, value: float) -> None:
     intensity.set_value(self.id_data, self.uid, value)
 
 
+def _whole_line_changed(self: TalkClipSegment, context: bpy.types.Context) -> None:
+    """A segment that no longer lasts as long as the sound needs frames of its own."""
+    if not self.whole_line and self.frame_end <= self.frame_start:
+        from .sound import extent_of  # `sound` builds on this module
+
+        extent = extent_of(self.id_data.talkclip, context.scene)
+        self.frame_start, self.frame_end = extent.first, extent.end
+
+
 class TalkClipSegment(bpy.types.PropertyGroup):
     """One prompt over a span of the line."""
 
@@ -66,8 +75,9 @@ class TalkClipSegment(bpy.types.PropertyGroup):
         override=_OVERRIDE, options={"HIDDEN"},
     )  # fmt: skip
     whole_line: BoolProperty(
-        name="Whole Line", description="Lasts as long as the sound does", default=True, override=_OVERRIDE
-    )
+        name="Whole Line", description="Lasts as long as the sound does", default=True, override=_OVERRIDE,
+        update=_whole_line_changed, options=set(),
+    )  # fmt: skip
     frame_start: IntProperty(
         name="Start", description="First scene frame of the segment", override=_OVERRIDE, options=set()
     )
