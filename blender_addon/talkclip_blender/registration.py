@@ -8,7 +8,7 @@ import bpy
 from . import preferences, properties
 from .character import head_operator
 from .character import panel as character_panel
-from .line import overlay, overlay_operator, prompts_panel, segment_operators, word_properties
+from .line import overlay, overlay_operator, prompts_panel, segment_operators, word_properties, words_panel
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
@@ -24,6 +24,7 @@ CLASSES: tuple[type, ...] = (
     line.TalkClipEdit,
     line.TalkClipSegment,
     word_properties.TalkClipWord,
+    result.TalkClipPart,
     result.TalkClipTake,
     properties.TalkClipCharacter,
     # Character
@@ -32,6 +33,7 @@ CLASSES: tuple[type, ...] = (
     # Line
     *segment_operators.CLASSES,
     line_panel.TALKCLIP_PT_line,
+    *words_panel.CLASSES,
     *prompts_panel.CLASSES,
     *overlay_operator.CLASSES,
     # Result

@@ -117,9 +117,11 @@ def corrected(transcript: str, words: Sequence[str], index: int, text: str) -> s
         return " ".join(filter(None, [*words[:index], text, *words[index + 1 :]]))
     first = sum(counts[:index])
     start, end = tokens[first].start(), tokens[first + counts[index] - 1].end()
-    before, after = re.match(r"\W*", transcript[start:end]).group(), re.search(r"\W*$", transcript[start:end]).group()
-    changed = transcript[:start] + before + text + after + transcript[end:]
-    return re.sub(r"  +", " ", changed).strip() if not text else changed
+    if not text:
+        return " ".join((transcript[:start] + transcript[end:]).split())
+    before = re.match(r"\W*", transcript[start:end]).group()
+    after = re.search(r"\W*$", transcript[start:end]).group()
+    return transcript[:start] + before + text + after + transcript[end:]
 
 
 def respell_phones(line: LineSettings, index: int, text: str) -> None:
