@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import uuid
@@ -47,6 +48,8 @@ class PromptSegment:
         edits: weighted changes on top.
         blend_in_s, blend_out_s: length of the hand-over, centred on the segment's border.
         uid: what anything keyed or stored refers to; never the position in the list.
+        intensity_keys: (seconds on the audio's clock, intensity 0..2), times rising: the intensity over time, linear
+            between keys and held outside; where there are any, they replace `intensity`.
     """
 
     prompt: str
@@ -57,6 +60,7 @@ class PromptSegment:
     blend_in_s: float = BLEND_S
     blend_out_s: float = BLEND_S
     uid: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex[:12])
+    intensity_keys: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         label = f"prompt segment '{self.prompt[:40]}'"
@@ -69,6 +73,21 @@ class PromptSegment:
         if not all(math.isfinite(b) and b >= 0 for b in (self.blend_in_s, self.blend_out_s)):
             raise InputError(f"{label}: a blend length is negative or not a number.", "Use seconds, 0 or more.")
         object.__setattr__(self, "edits", tuple(self.edits))
+        object.__setattr__(self, "intensity_keys", _checked_keys(self.intensity_keys, label))
+
+    def intensity_at(self, times_s: np.ndarray) -> np.ndarray:
+        """The intensity at any times.
+
+        Args:
+            times_s: (T,) seconds on the audio's clock.
+
+        Returns:
+            (T,) float64, 0..2.
+        """
+        if not self.intensity_keys:
+            return np.full(len(times_s), self.intensity)
+        keys_s, intensities = zip(*self.intensity_keys, strict=True)
+        return np.asarray(np.interp(times_s, keys_s, intensities), np.float64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +178,21 @@ class PromptTimeline:
             raise InputError(f"{path}: cannot be read ({error}).", "Give a timeline JSON file.") from None
 
 
+def _checked_keys(keys: Any, label: str) -> tuple[tuple[float, float], ...]:
+    """Keys of an intensity as pairs of numbers."""
+    try:
+        pairs = tuple((float(time_s), float(intensity)) for time_s, intensity in keys)
+    except (TypeError, ValueError):
+        raise InputError(f"{label}: an intensity key is not a pair of numbers.", "Use [seconds, intensity].") from None
+    for time_s, intensity in pairs:
+        if not math.isfinite(time_s) or not 0 <= intensity <= INTENSITY_MAX:
+            text = f"{label}: the intensity key {intensity:g} at {time_s:g} s is out of range."
+            raise InputError(text, "Use intensities from 0 (neutral) to 2 (twice).")
+    if any(later[0] <= earlier[0] for earlier, later in itertools.pairwise(pairs)):
+        raise InputError(f"{label}: the times of its intensity keys do not rise.", "Sort them; one key at a time.")
+    return pairs
+
+
 def _ramp(past_s: np.ndarray, length_s: np.ndarray) -> np.ndarray:
     """0 -> 1 smoothstep over `length_s` centred on 0; a step (1 at 0) where the length is 0."""
     hard = np.where(past_s >= 0, 1.0, 0.0)
@@ -183,6 +217,8 @@ def _segment(row: Any) -> PromptSegment:
         for field in ("start_s", "end_s", "intensity", "blend_in_s", "blend_out_s"):
             if field in values:
                 values[field] = float(values[field])
+        if "intensity_keys" in values and not isinstance(values["intensity_keys"], list):
+            raise TypeError("intensity_keys is not a list")
         if not isinstance(values["prompt"], str):
             raise TypeError("prompt is not text")
         return PromptSegment(**values)

@@ -56,9 +56,10 @@ class NameMatch:
     """Rig names that are none of the 52, in the rig's order; includes those of `ambiguous`."""
     missing: tuple[str, ...]
     """ARKit shapes the rig lacks, in Apple's order."""
+    beliefs: Mapping[str, float]
+    """{ARKit name: 0..1}, of those found: less for an unusual word order (0.8), a copy number (0.6), a rival (half)."""
     confidence: float
-    """0..1: share of the 52 found, each counted less for an unusual word order (0.8), a copy number (0.6), a rival
-    name (half). 1.0 = all 52, spelled one way."""
+    """0..1: share of the 52 found, each counted as it is believed. 1.0 = all 52, spelled one way."""
 
     def targets(self, arkit_name: str) -> tuple[str, ...]:
         """Rig names driven by an ARKit shape: none, one, or the two halves of a split shape."""
@@ -164,14 +165,16 @@ def _resolve(rig_names: tuple[str, ...], ranked: list[_Reading]) -> NameMatch:
             split[arkit] = (pair[0].name, pair[1].name)
     mapping = {arkit: whole[arkit].name for arkit in ARKIT52 if arkit in whole}
     taken = set(mapping.values()) | {name for pair_names in split.values() for name in pair_names}
-    scores = [whole[arkit].belief * (0.5 if arkit in rivals else 1.0) for arkit in mapping]
+    beliefs = {arkit: whole[arkit].belief * (0.5 if arkit in rivals else 1.0) for arkit in mapping}
+    beliefs |= dict.fromkeys(split, _LOOSE)
     return NameMatch(
         mapping=MappingProxyType(mapping),
         split=MappingProxyType(split),
         ambiguous=MappingProxyType({arkit: tuple(rivals[arkit]) for arkit in ARKIT52 if arkit in rivals}),
         unmatched=tuple(name for name in rig_names if name not in taken),
         missing=tuple(arkit for arkit in ARKIT52 if arkit not in mapping and arkit not in split),
-        confidence=(sum(scores) + _LOOSE * len(split)) / len(ARKIT52),
+        beliefs=MappingProxyType(beliefs),
+        confidence=sum(beliefs.values()) / len(ARKIT52),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from talkclip.audio import AudioClip
-from talkclip.coefficients import CoefficientTrack
+from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import (
@@ -92,13 +92,14 @@ class PipelineEngine:
     def info(self) -> EngineInfo:
         """What the pipeline says of itself, and the hashes its weights are checked against."""
         from talkclip.engine.weights.registry import WEIGHTS
-        from talkclip_server.videos import RENDERERS
+        from talkclip_server.videos import FORMATS, RENDERERS
 
         active = self._pipeline.describe()
         weights = tuple(WeightInfo(weight.id, weight.sha256) for weight in WEIGHTS.values())
         return EngineInfo(
-            active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS)
-        )
+            active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS),
+            FORMATS,
+        )  # fmt: skip
 
     def animate(
         self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
@@ -123,14 +124,15 @@ class PipelineEngine:
         self, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         """See `VideoEngine.render`."""
-        from talkclip_server.videos import STAGE_SPANS, render_messages
+        from talkclip_server.videos import STAGE_SPANS, chosen_renderer, render_messages, wanted_frames
 
+        chosen_renderer(order)
         begin_s = time.perf_counter()
         staged = _whole_job(progress, STAGE_SPANS)
         clip, notes = self._clip(order, audio, staged, cancel)
         result = self._pipeline.animate(_request(order, clip), staged, cancel)
         yield from render_messages(order, result.track, clip, portrait, staged, cancel)
-        yield _done(order, result.track.n_frames, begin_s, notes, result)
+        yield _done(order, len(wanted_frames(order, result.track.n_frames)), begin_s, notes, result)
 
     def _at_once(
         self,
@@ -146,7 +148,7 @@ class PipelineEngine:
         stop_if(cancel)
         part = FrameSpan(0, result.track.n_frames) if isinstance(order, Edit) else None
         yield _header(order, result.track, result.track.n_frames, part)
-        yield from _chunks(order, 0, result.track, chunk_frames)
+        yield from _chunks(order, 0, result.track, result.layers, chunk_frames)
         yield _done(order, result.track.n_frames, begin_s, notes, result)
 
     def _clip(
@@ -213,7 +215,7 @@ def _messages(
                 begun = True
                 yield _header(order, item.track, span.n_frames, _part(order, span))
             sent += item.track.n_frames
-            yield from _chunks(order, item.first_frame, item.track, chunk_frames)
+            yield from _chunks(order, item.first_frame, item.track, item.layers, chunk_frames)
         elif isinstance(item, Finished):
             if not begun:  # an edit that changes nothing
                 yield TrackHeader(order.id, order.space, (), order.fps, 0.0, span.n_frames, False, _part(order, span))
@@ -229,11 +231,14 @@ def _header(order: Animate, track: CoefficientTrack, n_frames: int, part: FrameS
     return TrackHeader(order.id, track.space, track.names, track.fps, 0.0, n_frames, track.head is not None, part)
 
 
-def _chunks(order: Animate, first_frame: int, track: CoefficientTrack, chunk_frames: int) -> Iterator[Chunk]:
+def _chunks(
+    order: Animate, first_frame: int, track: CoefficientTrack, layers: LayerValues | None, chunk_frames: int
+) -> Iterator[Chunk]:
     for first in range(0, track.n_frames, chunk_frames):
         rows = slice(first, first + chunk_frames)
         head = None if track.head is None else track.head[rows]
-        yield Chunk(order.id, first_frame + first, track.values[rows], head)
+        part = None if layers is None else layers.rows(rows)
+        yield Chunk(order.id, first_frame + first, track.values[rows], head, part)
 
 
 def _done(
@@ -258,6 +263,7 @@ def _request(order: Animate, clip: AudioClip) -> AnimateRequest:
         space=order.space,
         gains=order.gains,
         seed=order.seed,
+        layers=order.layers,
     )
 
 

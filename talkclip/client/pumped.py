@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from talkclip import __version__
 from talkclip.client.failures import ConnectionFailed, error_of
-from talkclip.client.job import EditJob, Job, JobState, SpeakRequest
+from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
+from talkclip.client.request import SpeakRequest
+from talkclip.client.sequence_job import SequenceJob, SequencePlace
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import FileState, Upload
 from talkclip.client.video_job import Drawing, VideoJob
@@ -30,12 +32,14 @@ from talkclip.protocol import (
     Failure,
     Hello,
     Message,
+    PictureChunk,
     Ping,
     Pong,
     Progress,
     ProtocolError,
     Put,
     PutState,
+    SequenceHeader,
     StatusReport,
     TrackHeader,
     VideoChunk,
@@ -85,6 +89,7 @@ class PumpedClient:
         transport: Transport | None = None,
         timeouts: Timeouts = Timeouts(),
         clock: Callable[[], float] = time.monotonic,
+        why_silent: Callable[[], TalkClipError | None] = lambda: None,
     ) -> None:
         """A client of the server at `address`; nothing is connected yet.
 
@@ -94,6 +99,8 @@ class PumpedClient:
             transport: in place of ZeroMQ.
             timeouts: how long to wait.
             clock: seconds.
+            why_silent: asked while nobody answers and when the connection is lost; whoever started the server may know
+                why it is not there and never will be. None = nothing is known: go on waiting.
 
         Raises:
             InputError: the file of keys cannot be used.
@@ -106,6 +113,7 @@ class PumpedClient:
         self._transport = transport or ZmqTransport(address, keys)
         self._timeouts = timeouts
         self._clock = clock
+        self._why_silent = why_silent
         self._open = False
         self._jobs: dict[str, Job] = {}
         self._outbox: list[bytes] = []
@@ -166,6 +174,12 @@ class PumpedClient:
         """Take a request for a video, to be written to `target` (.mp4). Raises as `submit`."""
         self.start()
         return self._take(VideoJob(self._new_id(), request, Upload(request.audio, self._known_files), drawing, target))
+
+    def submit_sequence(self, request: SpeakRequest, drawing: Drawing, place: SequencePlace) -> SequenceJob:
+        """Take a request for pictures, written to `place` as they are drawn. Raises as `submit`."""
+        self.start()
+        upload = Upload(request.audio, self._known_files)
+        return self._take(SequenceJob(self._new_id(), request, upload, drawing, place))
 
     def cancel(self, job: Job) -> None:
         """Stop a job. It is `CANCELLED` at once; whatever of it is still on its way is ignored."""
@@ -297,6 +311,11 @@ class PumpedClient:
             case VideoChunk() if isinstance(job, VideoJob):
                 job.add_bytes(message)
                 self._give_credit(job)
+            case SequenceHeader() if isinstance(job, SequenceJob):
+                job.begin_sequence(message)
+            case PictureChunk() if isinstance(job, SequenceJob):
+                job.add_picture(message)
+                self._give_credit(job)
             case Done():
                 job.finish(message)
                 self._forget(job)
@@ -325,6 +344,7 @@ class PumpedClient:
         assert welcome is not None
         upload = next((upload for upload in job.uploads() if not upload.complete), None)
         if upload is None:
+            job.prepare(welcome)
             self._send(job.order(CREDIT_CHUNKS))
             for sent in job.uploads():
                 sent.close()
@@ -350,15 +370,17 @@ class PumpedClient:
         """Everything that arrived was handled: is the server still there?"""
         now, times = self._clock(), self._timeouts
         if self.welcome is None:
-            if now > self._connect_by or self._transport.refused():
-                self._shut(self._nobody())
+            reason = self._why_silent()
+            if reason is not None or now > self._connect_by or self._transport.refused():
+                self._shut(reason or self._nobody())
             elif now - self._hello_at > _HELLO_AGAIN_S and self._transport.broken():
                 self._outbox.clear()  # the server went away before it answered; it may be on its way up again
                 self._transport.open()
                 self._say_hello()
         elif self._transport.broken():
             text = f"The TalkCLIP server at {self.address} closed the connection: it was stopped, or it crashed."
-            self._shut(ConnectionFailed(text, "Start it again with `talkclip serve`, then try again.", "server_gone"))
+            hint = "Start it again with `talkclip serve`, then try again."
+            self._shut(self._why_silent() or ConnectionFailed(text, hint, "server_gone"))
         elif self._asked_at is not None:
             if now - self._asked_at > times.silence_s:
                 text = f"The TalkCLIP server at {self.address} has not answered for {times.silence_s:g} s."

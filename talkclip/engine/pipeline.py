@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 import talkclip
-from talkclip.coefficients import CoefficientTrack
+from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.flame_solver import load_flame_map
 from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.models.style_space import StyleSpace
-from talkclip.engine.motion import LearnedMotion, MotionModel
+from talkclip.engine.motion import LayeredMotion, LearnedMotion, MotionModel
 from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
-from talkclip.engine.speech.frontend import SpeechFrontEnd
+from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
+from talkclip.engine.style_mix import prompt_codes
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.style_coder import StyleCoder
@@ -108,34 +109,40 @@ class Pipeline:
         style = self._style_track(timeline, request)
         stop_if(cancel)
         report(progress, "motion", 0.0, "Animating")
-        track = self._motion.animate(analysis, style, request.fps, request.seed, request.gains)
+        track, layers = self._drawn(analysis, style, request)
         report(progress, "motion", 1.0, "Done")
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings, analysis.notes)
+        return AnimateResult(track, analysis.phones, timeline, readings, analysis.notes, layers)
+
+    def _drawn(
+        self, analysis: SpeechAnalysis, style: StyleTrack, request: AnimateRequest
+    ) -> tuple[CoefficientTrack, LayerValues | None]:
+        """The whole line in the requested space."""
+        asked = analysis, style, request.fps, request.seed, request.gains
+        if request.layers and isinstance(self._motion, LayeredMotion):
+            return self._in_space(request.space, *self._motion.animate_layers(*asked, 0, style.n_frames))
+        return self._in_space(request.space, self._motion.animate(*asked))
 
     def _style_track(self, timeline: PromptTimeline, request: AnimateRequest) -> StyleTrack:
-        """Codes per segment, mixed per frame: cross-fades happen in the style space."""
+        """How the line is spoken, per frame."""
         fps = request.fps
         times_s = frame_times(frame_count(request.clip.duration_s, fps), fps)
-        codes = np.zeros((len(timeline.segments), self._styler.dim), np.float32)
-        for row, segment in enumerate(timeline.segments):
-            codes[row] = self._styler.code(segment.prompt, segment.edits, segment.intensity)
-        plays = timeline.weights(times_s)
-        rest = np.maximum(1 - plays.sum(axis=1, keepdims=True), 0)
-        mixed = np.asarray(plays @ codes + rest * self._styler.neutral, np.float32)  # between segments nothing is felt
+        codes = prompt_codes(timeline, times_s, self._styler, self._styler.neutral)
         if request.style is not None and request.style.weight > 0:
-            mixed = self._with_clip(mixed, request.style, plays, timeline)
-        return StyleTrack(self._motion.style_space, fps, mixed)
+            codes = self._with_clip(codes, request.style, times_s, timeline)
+        return StyleTrack(self._motion.style_space, fps, codes)
 
     def _with_clip(
-        self, codes: np.ndarray, style: StyleClip, plays: np.ndarray, timeline: PromptTimeline
+        self, codes: np.ndarray, style: StyleClip, times_s: np.ndarray, timeline: PromptTimeline
     ) -> np.ndarray:
         """The prompts' codes (T, D) mixed with a clip's, which plays at the segments' intensity, between them at 1."""
         if self._clips is None:
             raise InputError("This pipeline takes no style from a clip.", "Direct the line by prompts.")
-        of_segments = np.array([segment.intensity for segment in timeline.segments], np.float32)
-        intensities = plays @ of_segments + (1 - plays.sum(axis=1))
+        plays = timeline.weights(times_s)
+        intensities = 1 - plays.sum(axis=1)
+        for row, segment in enumerate(timeline.segments):
+            intensities += plays[:, row] * segment.intensity_at(times_s)
         clip = self._clips.scaled(self._clips.of_clip(style.track), intensities)
         return np.asarray((1 - style.weight) * codes + style.weight * clip, np.float32)
 
@@ -144,8 +151,19 @@ class Pipeline:
             hint = "Start with --flame MODEL.pkl." if space == "flame" else "Use arkit52."
             raise InputError(f"Coefficients in '{space}' are not available here.", hint)
 
-    def _in_space(self, track: CoefficientTrack, space: str) -> CoefficientTrack:
-        return self._flame.apply(track) if space == "flame" and self._flame is not None else track
+    def _in_space(
+        self, space: str, track: CoefficientTrack, layers: LayerValues | None = None
+    ) -> tuple[CoefficientTrack, LayerValues | None]:
+        if space != "flame" or self._flame is None:
+            return track, layers
+        mapped = self._flame.apply(track)
+        return mapped, None if layers is None else _mapped(layers, self._flame, mapped.values)
+
+
+def _mapped(layers: LayerValues, flame: FlameMap, values: np.ndarray) -> LayerValues:
+    """Layers in `flame`, whose sum is `values`: the map is linear, and the mouth takes what rounding leaves over."""
+    expression, blinks, gaze = map(flame.mapped, (layers.expression, layers.blinks, layers.gaze))
+    return LayerValues(values - (expression + blinks + gaze), expression, blinks, gaze)
 
 
 def _placed(request: AnimateRequest, phones: PhoneTrack) -> PromptTimeline:

@@ -26,7 +26,7 @@ _DISK_BYTES = 1 << 20
 
 
 class Styler(Protocol):
-    """The part of `talkclip.engine.text.pose.PromptStyler` that a pipeline uses."""
+    """The part of `talkclip.engine.text.style_coder.StyleCoder` that a pipeline uses."""
 
     def read(self, prompt: str) -> PromptReading:
         """What a prompt is understood to say."""
@@ -34,6 +34,10 @@ class Styler(Protocol):
 
     def code(self, prompt: str, edits: Sequence[PromptEdit] = (), intensity: float = 1.0) -> np.ndarray:
         """Style code of a prompt with its edits."""
+        ...
+
+    def codes(self, prompt: str, edits: Sequence[PromptEdit], intensities: Sequence[float]) -> np.ndarray:
+        """(N, dim) codes at many intensities."""
         ...
 
 
@@ -65,11 +69,9 @@ class StyleCache:
     def code(self, prompt: str, edits: Sequence[PromptEdit] = (), intensity: float = 1.0) -> np.ndarray:
         """See `Styler.code`. Not to be written to."""
         key = _key(prompt, edits, intensity)
-        with self._lock:
-            known = self._codes.get(key)
-            if known is not None:
-                self._codes.move_to_end(key)
-                return known
+        known = self._known(key)
+        if known is not None:
+            return known
         entry = None if self._disk is None else self._disk.get(key)
         if entry is not None and set(entry) == {"code"}:
             return self._keep(self._codes, key, entry["code"])
@@ -77,12 +79,30 @@ class StyleCache:
         self._unwritten.append(key)
         return code
 
+    def codes(self, prompt: str, edits: Sequence[PromptEdit], intensities: Sequence[float]) -> np.ndarray:
+        """See `Styler.codes`. In memory only: once the prompt is read, they cost less than a file each."""
+        keys = [_key(prompt, edits, intensity) for intensity in intensities]
+        found = [self._known(key) for key in keys]
+        missing = [k for k, code in enumerate(found) if code is None]
+        if missing:
+            computed = self._styler.codes(prompt, edits, [intensities[k] for k in missing])
+            for k, code in zip(missing, computed, strict=True):
+                found[k] = self._keep(self._codes, keys[k], code)
+        return np.stack([code for code in found if code is not None])
+
     def write(self) -> None:
         """Put new codes on disk; apart, so that nobody waits for it."""
         keys, self._unwritten = self._unwritten, []
         for key in keys:
             if self._disk is not None and key in self._codes:
                 self._disk.put(key, {"code": self._codes[key]})
+
+    def _known(self, key: str) -> np.ndarray | None:
+        with self._lock:
+            known = self._codes.get(key)
+            if known is not None:
+                self._codes.move_to_end(key)
+            return known
 
     def _keep(self, kept: collections.OrderedDict[str, _T], key: str, value: _T) -> _T:
         with self._lock:

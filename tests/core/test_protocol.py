@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from talkclip import protocol as p
+from talkclip.coefficients import LayerValues
 from talkclip.gains import LayerGains
 from talkclip.phones import PHONES41, Phone, PhoneTrack, Word
 from talkclip.script import ScriptPart
@@ -35,10 +36,17 @@ def arrays(columns: int) -> st.SearchStrategy[np.ndarray]:
     return hnp.arrays(np.float32, st.tuples(st.integers(0, 7), st.just(columns)), elements=floats)
 
 
+layers = arrays(7).map(lambda rows: LayerValues(rows, rows + 1, -rows, 2 * rows))
 edits = st.builds(PromptEdit, texts, st.floats(-2, 2))
 segments = st.builds(
-    lambda prompt, start_s, length_s, intensity, found, uid: PromptSegment(
-        prompt, start_s, start_s + length_s, intensity, tuple(found), uid=uid
+    lambda prompt, start_s, length_s, intensity, found, uid, keys: PromptSegment(
+        prompt,
+        start_s,
+        start_s + length_s,
+        intensity,
+        tuple(found),
+        uid=uid,
+        intensity_keys=tuple(sorted(keys.items())),
     ),
     texts,
     seconds,
@@ -46,6 +54,7 @@ segments = st.builds(
     st.floats(0, 2),
     st.lists(edits, max_size=3),
     st.uuids().map(str),
+    st.dictionaries(seconds, st.floats(0, 2), max_size=3),
 )
 timelines = st.lists(segments, max_size=4, unique_by=lambda s: s.uid).map(lambda s: PromptTimeline(tuple(s)))
 phone_tracks = st.lists(st.sampled_from(PHONES41), max_size=9).map(
@@ -61,6 +70,7 @@ gains = st.builds(LayerGains, *[st.floats(0, 2)] * 4)
 audio = st.builds(p.AudioSource, shas, texts, seconds, st.none() | seconds)
 infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")))
 
+spans = st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7))
 workers = st.builds(p.WorkerReport, sizes, st.lists(texts, max_size=3).map(tuple), sizes, sizes)
 
 MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
@@ -69,7 +79,7 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.PutChunk: st.builds(p.PutChunk, ids, shas, sizes, st.binary(max_size=200)),
     p.Animate: st.builds(
         p.Animate, ids, audio, timelines, st.floats(1, 240), st.just("flame"), st.integers(0, 2**32 - 1), gains,
-        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT),
+        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT), st.booleans(),
     ),
     p.Edit: st.builds(
         lambda *fields, before: p.Edit(*fields, before=before),
@@ -78,7 +88,9 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     ),
     p.Render: st.builds(
         lambda *fields, **drawn: p.Render(*fields, **drawn), ids, audio, timelines, st.floats(1, 240),
-        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts,
+        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts, file_format=texts,
+        alpha=st.booleans(), full=st.booleans(), face=st.none() | st.integers(1, 1000),
+        frames=st.lists(spans, max_size=3).map(tuple),
     ),
     p.Credit: st.builds(p.Credit, ids, st.integers(1, p.MAX_CREDIT)),
     p.Cancel: st.builds(p.Cancel, ids),
@@ -91,13 +103,19 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.Progress: st.builds(p.Progress, ids, texts, st.floats(0, 1), texts),
     p.TrackHeader: st.builds(
         p.TrackHeader, ids, st.just("arkit52"), st.just(("a", "b")), st.floats(1, 240), seconds, st.integers(1, 10**7),
-        st.booleans(), st.none() | st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7)),
+        st.booleans(), st.none() | spans,
     ),
-    p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6)),
+    p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6), st.none() | layers),
     p.VideoHeader: st.builds(
         p.VideoHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.integers(1, 2**40)
     ),
     p.VideoChunk: st.builds(p.VideoChunk, ids, sizes, st.binary(max_size=200)),
+    p.SequenceHeader: st.builds(
+        p.SequenceHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.booleans()
+    ),
+    p.PictureChunk: st.builds(
+        p.PictureChunk, ids, st.integers(0, 10**7), sizes, st.integers(1, 2**40), st.binary(max_size=200)
+    ),
     p.Done: st.builds(
         p.Done, ids, sizes, seconds, texts, st.lists(texts, max_size=3).map(tuple), st.none() | phone_tracks,
         st.none() | timelines,
@@ -279,6 +297,10 @@ def test_extension_types_are_refused() -> None:
         ({"audio": []}, "animate.audio"),
         ({"timeline": {"segments": [{"prompt": "x", "start_s": 2.0, "end_s": 1.0}]}}, "animate.timeline.segments[0]"),
         ({"timeline": {"segments": 5}}, "animate.timeline.segments"),
+        ({"timeline": {"segments": [{"prompt": "x", "start_s": 0.0, "end_s": 1.0, "intensity_keys": [[1.0]]}]}},
+         "animate.timeline.segments[0]"),
+        ({"timeline": {"segments": [{"prompt": "x", "start_s": 0.0, "end_s": 1.0, "intensity_keys": [[0.0, 3.0]]}]}},
+         "animate.timeline.segments[0]"),
         ({"gains": {"head": 9.0}}, "animate.gains"),
         ({"phones": {"phones": [{"symbol": "Q", "start_s": 0.0, "end_s": 1.0}], "words": [], "duration_s": 1.0,
                      "backend": "x"}}, "animate.phones"),
@@ -310,6 +332,14 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], part: str) -> None:
 def test_arrays_must_be_what_they_say(values: Any) -> None:
     plain = {"v": 1, "op": "chunk", "id": "c", "first_frame": 0, "values": values}
     assert "chunk.values" in refused(plain, p.FROM_SERVER).message
+
+
+def test_layers_must_fit_each_other() -> None:
+    rows = {"dtype": "<f4", "shape": [1, 2], "data": b"\0" * 8}
+    layers = {"mouth": rows, "expression": rows, "blinks": rows, "gaze": rows | {"shape": [2, 1]}}
+    plain = {"v": 1, "op": "chunk", "id": "c", "first_frame": 0, "values": rows, "layers": layers}
+    assert "chunk.layers" in refused(plain, p.FROM_SERVER).message
+    assert "'expression' is missing" in refused(plain | {"layers": {"mouth": rows}}, p.FROM_SERVER).message
 
 
 def test_what_cannot_travel_is_refused_before_it_is_sent() -> None:

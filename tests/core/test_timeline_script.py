@@ -17,8 +17,9 @@ from talkclip.script import LEAD_S, parse_script, spoken_text, timeline_from_scr
 from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
 
 segments = st.builds(
-    lambda prompt, start, length, intensity, blend, edits: PromptSegment(
-        prompt, start, start + length, intensity, tuple(PromptEdit(t, w) for t, w in edits), blend, blend
+    lambda prompt, start, length, intensity, blend, edits, keys: PromptSegment(
+        prompt, start, start + length, intensity, tuple(PromptEdit(t, w) for t, w in edits), blend, blend,
+        intensity_keys=tuple(sorted(keys.items())),
     ),
     st.text(max_size=20),
     st.floats(0, 20),
@@ -26,7 +27,8 @@ segments = st.builds(
     st.floats(0, 2),
     st.floats(0, 1),
     st.lists(st.tuples(st.text(max_size=8), st.floats(-2, 2)), max_size=2),
-)
+    st.dictionaries(st.floats(0, 30), st.floats(0, 2), max_size=4),
+)  # fmt: skip
 
 
 @settings(max_examples=50, deadline=None)
@@ -51,6 +53,36 @@ def test_a_cross_fade_hands_over_without_a_dip() -> None:
 def test_single_covers_every_frame_from_the_first_to_the_last() -> None:
     weights = PromptTimeline.single("x", 2.0).weights(np.array([0.0, 1.0, 2.0]))
     assert weights.ravel().tolist() == [1, 1, 1]
+
+
+def test_intensity_runs_through_its_keys_and_is_held_outside() -> None:
+    keyed = PromptSegment("x", 0, 4, 1.7, intensity_keys=((1.0, 0.4), (3.0, 1.0)))
+    np.testing.assert_allclose(keyed.intensity_at(np.array([0.0, 1.0, 2.0, 3.0, 9.0])), [0.4, 0.4, 0.7, 1.0, 1.0])
+    np.testing.assert_array_equal(PromptSegment("x", 0, 4, 1.7).intensity_at(np.arange(3.0)), [1.7] * 3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (((1.0, 0.5), (1.0, 0.6)), "do not rise"),
+        (((2.0, 0.5), (1.0, 0.6)), "do not rise"),
+        (((1.0, 2.1),), "out of range"),
+        (((float("inf"), 1.0),), "out of range"),
+        (((1.0, float("nan")),), "out of range"),
+        (((1.0,),), "pair of numbers"),
+        ((1.0, 2.0), "pair of numbers"),
+    ],
+)
+def test_intensity_keys_that_make_no_curve_are_refused(keys: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        PromptSegment("furious", 0, 2, intensity_keys=keys)  # type: ignore[arg-type]
+
+
+def test_keys_of_the_wrong_type_in_a_file_are_named() -> None:
+    for keys in ("[[0, 1], [1]]", '"loud"', "3", '[["a", 1]]'):
+        text = f'{{"segments": [{{"prompt": "a", "start_s": 0, "end_s": 1, "intensity_keys": {keys}}}]}}'
+        with pytest.raises(InputError, match=r"segment 1.*intensity"):
+            PromptTimeline.from_json(text)
 
 
 def test_all_mistakes_in_a_timeline_are_reported_together() -> None:

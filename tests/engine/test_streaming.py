@@ -211,6 +211,9 @@ class CountingStyler:
         self.asked.append(prompt)
         return np.full(52, intensity + len(edits), np.float32)
 
+    def codes(self, prompt: str, edits: Sequence[PromptEdit], intensities: Sequence[float]) -> np.ndarray:
+        return np.stack([self.code(prompt, edits, intensity) for intensity in intensities])
+
 
 def test_style_codes_are_kept_in_memory_and_between_runs(tmp_path: Path) -> None:
     styler = CountingStyler()
@@ -224,6 +227,17 @@ def test_style_codes_are_kept_in_memory_and_between_runs(tmp_path: Path) -> None
     np.testing.assert_array_equal(again.code("sad", edits, 0.5), first.code("sad", edits, 0.5))
     again.code("sad", (), 0.5)
     assert again.asked == ["sad"], "another set of edits is another code"  # type: ignore[attr-defined]
+
+
+def test_codes_of_a_curve_are_kept_one_by_one(tmp_path: Path) -> None:
+    styler = CountingStyler()
+    cache = StyleCache(styler, DiskCache(tmp_path))
+    cache.code("sad", (), 0.5)
+    assert cache.codes("sad", (), [0.4, 0.5, 0.6])[:, 0].tolist() == pytest.approx([0.4, 0.5, 0.6])
+    assert cache.codes("sad", (), [0.6, 0.7])[:, 0].tolist() == pytest.approx([0.6, 0.7])
+    assert len(styler.asked) == 4
+    cache.write()
+    assert len(list(tmp_path.glob("*.npz"))) == 1, "a curve leaves no file for each of its points"
 
 
 def test_a_broken_entry_is_computed_again(tmp_path: Path) -> None:

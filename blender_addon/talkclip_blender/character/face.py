@@ -6,26 +6,24 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import bpy
+from mathutils import Vector
 
 from talkclip.errors import InputError
-from talkclip_rigs.spelling import NameMatch, match_names, words
+from talkclip_rigs.profiles import MappedShape, Rig, RigMatch, Space, match_rig, rig_by_id
+from talkclip_rigs.profiles import recognise as recognise_names
+from talkclip_rigs.spelling import words
 
-# Fewer ARKit names than this may be coincidence ("jawOpen" on a creature).
-_ARKIT_AT_LEAST: Final = 8
-_FLAME_AT_LEAST: Final = 10
-_FLAME_KEY: Final = re.compile(r"Exp[1-9]\d*")
-FLAME_HEAD_BONE: Final = "neck"
 # Bones of generated rigs that follow the control of the same name; keying them would be overwritten.
 _FOLLOWERS: Final = ("def", "org", "mch")
+# Of several faces on one rig, these words tell the head from its teeth and eyes.
+_FACE_NAMES: Final = frozenset(("head", "face", "body"))
 _NO_FACE: Final = (
     "Select a mesh with ARKit shape keys (jawOpen, eyeBlinkLeft, in any spelling) or a FLAME head (Exp1 ...), "
     "or use Add Default Head."
 )
-
-Space = Literal["arkit52", "flame"]
 
 
 @dataclass(frozen=True)
@@ -58,25 +56,34 @@ class Face:
     """A face that can be keyed."""
 
     mesh: bpy.types.Object
-    space: Space
-    match: NameMatch
-    """ARKit shapes found; empty for a FLAME head."""
+    """The object with the face; it carries `Object.talkclip`."""
+    rig: Rig
+    """What was recognised."""
+    rows: dict[str, tuple[MappedShape, ...]]
+    """{object: which channel moves which of its shapes}, for each of `objects`."""
+    objects: tuple[bpy.types.Object, ...]
+    """All that get keys: `mesh` first, then teeth, tongue, brows, ...; of objects that share a mesh, one."""
     armature: bpy.types.Object | None
     head: Turner | None
     """What turns with the head; None: nothing was found."""
 
     @property
-    def keys(self) -> bpy.types.Key:
-        """The shape keys' datablock."""
-        return self.mesh.data.shape_keys
+    def space(self) -> Space:
+        """The space of the tracks that it takes."""
+        return self.rig.space
+
+    @property
+    def keys(self) -> tuple[bpy.types.Key, ...]:
+        """The shape keys' datablocks, one for each of `objects`."""
+        return tuple(body.data.shape_keys for body in self.objects)
 
     @property
     def label(self) -> str:
         """For the panel."""
+        channels = {row.channel for rows in self.rows.values() for row in rows}
         if self.space == "flame":
-            return f"FLAME: {self.mesh.name}"
-        found = len(self.match.mapping) + len(self.match.split)
-        return f"ARKit {found}/52: {self.mesh.name}"
+            return f"{self.rig.name}: {self.mesh.name}"
+        return f"{self.rig.name.removesuffix(' shapes')} {len(channels)}/52: {self.mesh.name}"
 
 
 def recognise(active: bpy.types.Object | None) -> Face:
@@ -92,23 +99,33 @@ def recognise(active: bpy.types.Object | None) -> Face:
         raise InputError(f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE)
     if mesh.data.shape_keys.library is not None:
         raise InputError(f"'{mesh.name}' is linked from another file.", "Make a library override of it first.")
-    space, match = _kind(mesh)
+    match = _match(mesh)
+    objects = (mesh, *companions(mesh))
+    rows = {body.name: _match_part(body, match.rig).rows for body in objects}
     armature = mesh.find_armature()
-    return Face(mesh, space, match, armature, _head(mesh, armature, space))
+    return Face(mesh, match.rig, rows, objects, armature, _head(mesh, armature, match.rig))
 
 
 def face_mesh(active: bpy.types.Object | None) -> bpy.types.Object | None:
-    """The mesh with the face: the active object itself, or the best one under it or under its armature.
+    """The mesh with the face: the active object itself, or the best one that shares its armature or parent.
 
-    So an animator may have the body, the rig or an eye selected. Cheap enough for `poll` and drawing.
+    So an animator may have the body, the rig, the teeth or an eye selected. Cheap enough for `poll` and drawing.
     """
     if active is None:
         return None
-    if _kind(active) is not None:
-        return active
-    tops = [active, active.find_armature() or active.parent]
-    faces = [mesh for top in tops if top is not None for mesh in top.children_recursive if _kind(mesh) is not None]
-    return max(faces, key=lambda mesh: _kind(mesh)[1].confidence, default=None)
+    faces = [mesh for mesh in _family(active) if _match(mesh) is not None]
+    if active in faces:
+        faces = [mesh for mesh in faces if mesh == active or _touch(mesh, active)]
+    return max(faces, key=_rank, default=None)
+
+
+def companions(mesh: bpy.types.Object) -> list[bpy.types.Object]:
+    """Other meshes on the same armature or parent, at the same place, whose shape keys move with the face's."""
+    rig = _match(mesh).rig
+    found = [body for body in _family(mesh) if body != mesh and _match_part(body, rig) is not None]
+    found = sorted((body for body in found if _touch(mesh, body)), key=lambda body: body.name)
+    one_each = {body.data.shape_keys: body for body in reversed(found) if body.data != mesh.data}
+    return sorted(one_each.values(), key=lambda body: body.name)
 
 
 def driven_shapes(keys: bpy.types.Key) -> frozenset[str]:
@@ -132,24 +149,57 @@ def is_driven(target: Turner) -> bool:
     return bool(target.posed.constraints) or any(d.data_path.startswith(target.path + "rotation") for d in drivers)
 
 
-def _kind(candidate: bpy.types.Object) -> tuple[Space, NameMatch] | None:
-    """(space, ARKit names) of an object's shape keys, or None when they are no face we know."""
+def _family(active: bpy.types.Object) -> list[bpy.types.Object]:
+    """The object and all that hang on it, on its armature, or on its parent."""
+    tops = [active, active.find_armature() or active.parent]
+    family = [body for top in tops if top is not None for body in (top, *top.children_recursive)]
+    return list(dict.fromkeys(family))
+
+
+def _rank(mesh: bpy.types.Object) -> tuple[bool, float, bool, int]:
+    """Of several faces: the one in use, the most complete, the head rather than its teeth."""
+    used = bool(mesh.talkclip.segments or mesh.talkclip.takes)
+    named = not _FACE_NAMES.isdisjoint(words(mesh.name))
+    return used, round(_match(mesh).confidence, 2), named, len(mesh.data.vertices)
+
+
+def _touch(one: bpy.types.Object, other: bpy.types.Object) -> bool:
+    """Whether the objects' boxes in the world meet: two heads on one parent are two characters."""
+    boxes = []
+    for body in (one, other):
+        corners = [body.matrix_world @ Vector(corner) for corner in body.bound_box]
+        boxes.append(([min(c[i] for c in corners) for i in range(3)], [max(c[i] for c in corners) for i in range(3)]))
+    (low, high), (other_low, other_high) = boxes
+    return all(low[i] <= other_high[i] and other_low[i] <= high[i] for i in range(3))
+
+
+def _match(candidate: bpy.types.Object) -> RigMatch | None:
+    """The rig that an object's shape keys are, or None when they are no face we know."""
     if candidate.type != "MESH" or candidate.data.shape_keys is None:
         return None
-    return _kind_of_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks))
+    return _match_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks))
+
+
+def _match_part(candidate: bpy.types.Object, rig: Rig) -> RigMatch | None:
+    """The shape keys of teeth, brows or eyes that belong to a face of that rig; None where there are none."""
+    if candidate.type != "MESH" or candidate.data.shape_keys is None:
+        return None
+    return _match_part_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks), rig.id)
 
 
 @functools.lru_cache(maxsize=256)  # the panel asks on every redraw
-def _kind_of_names(names: tuple[str, ...]) -> tuple[Space, NameMatch] | None:
-    if sum(_FLAME_KEY.fullmatch(name) is not None for name in names) >= _FLAME_AT_LEAST:
-        return "flame", match_names(())
-    match = match_names(names)
-    return ("arkit52", match) if len(match.mapping) + len(match.split) >= _ARKIT_AT_LEAST else None
+def _match_names(names: tuple[str, ...]) -> RigMatch | None:
+    return recognise_names(names)
 
 
-def _head(mesh: bpy.types.Object, armature: bpy.types.Object | None, space: Space) -> Turner | None:
-    if space == "flame":
-        return turner(armature, FLAME_HEAD_BONE)
+@functools.lru_cache(maxsize=256)
+def _match_part_names(names: tuple[str, ...], rig_id: str) -> RigMatch | None:
+    return match_rig(rig_by_id(rig_id), names, at_least=1)
+
+
+def _head(mesh: bpy.types.Object, armature: bpy.types.Object | None, rig: Rig) -> Turner | None:
+    if rig.head_bone is not None:
+        return turner(armature, rig.head_bone)
     if armature is not None:
         bones = [bone.name for bone in armature.pose.bones if words(bone.name)[-1:] == ("head",)]
         bones = [name for name in bones if words(name)[0] not in _FOLLOWERS]

@@ -35,6 +35,7 @@ _IMPLIED_GAIN = 1.1
 _OVERDRIVE = 1.15
 # What "less brow" leaves of the brow that the rest of a prompt asks for.
 _LESSENED = 0.4
+_READINGS_KEPT = 512
 
 
 def expression_pose(reading: PromptReading) -> np.ndarray:
@@ -68,15 +69,18 @@ class PromptStyler:
 
     def __init__(self, encoder: TextEncoder, model: EmotionModel | None = None) -> None:
         self.encoder = encoder
-        self._model = model or EmotionModel.load(encoder)
+        known = model or EmotionModel.load(encoder)
+        # A curve of intensity asks for one prompt many times.
+        self._read = functools.lru_cache(_READINGS_KEPT)(lambda prompt: understand(prompt, known))
+        self._pose = functools.lru_cache(_READINGS_KEPT)(lambda prompt: expression_pose(self._read(prompt)))
 
     def read(self, prompt: str) -> PromptReading:
         """What a prompt is understood to say."""
-        return understand(prompt, self._model)
+        return self._read(prompt)
 
     def pose(self, prompt: str) -> np.ndarray:
         """-> float32 (52,) sustained expression of a prompt, 0..1."""
-        return expression_pose(self.read(prompt))
+        return self._pose(prompt).copy()
 
     def code(self, prompt: str, edits: Sequence[PromptEdit] = (), intensity: float = 1.0) -> np.ndarray:
         """Style code of a prompt with its edits.

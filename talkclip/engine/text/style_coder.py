@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from talkclip.timeline import PromptEdit
 _MANNER_OF_TEXT = 0.5
 # Below this intensity nothing was felt, or nothing understood: then the sentence has no say.
 _FEELS = 0.05
+_TEXTS_KEPT = 512
 
 
 class StyleCoder:
@@ -36,6 +38,7 @@ class StyleCoder:
         self.dim = space.dim
         self._styler = styler
         self._space = space
+        self._of_text = functools.lru_cache(_TEXTS_KEPT)(lambda text: space.of_text(self.encoder.encode([text])[0]))
 
     @property
     def neutral(self) -> np.ndarray:
@@ -66,8 +69,12 @@ class StyleCoder:
         strength = min(1.0, intensity * max([reading.intensity, *(move.level for move in reading.action_units)]))
         code = self._space.of_pose(pose, arousal, strength)
         if reading.intensity > _FEELS:
-            said = self._space.of_text(self.encoder.encode([prompt])[0]) - self._space.neutral
+            said = self._of_text(prompt) - self._space.neutral
             manner = slice(self._space.anchor, None)
             asked = self._space.neutral[manner] + min(intensity, 1.5) * said[manner]
             code[manner] = (1 - _MANNER_OF_TEXT) * code[manner] + _MANNER_OF_TEXT * asked
         return code
+
+    def codes(self, prompt: str, edits: Sequence[PromptEdit], intensities: Sequence[float]) -> np.ndarray:
+        """(N, dim) `code` at many intensities, which costs little more than one."""
+        return np.stack([self.code(prompt, edits, intensity) for intensity in intensities])

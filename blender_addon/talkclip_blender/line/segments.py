@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The character's prompt segments as the library sees them: seconds on the line's clock."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from talkclip.errors import InputError
+from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
+
+from ..properties import TalkClipCharacter
+from . import intensity, sound
+from .sound import Line
+
+# A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
+_WHOLE_LINE_S: Final = 86_400.0
+_LABEL_LENGTH: Final = 40
+
+
+def timeline_of(character: TalkClipCharacter, line: Line, fps: float) -> PromptTimeline:
+    """What is to be spoken how. Where segments overlap they cross-fade; outside all of them the face is neutral.
+
+    Args:
+        character: whose segments.
+        line: where its clock starts.
+        fps: of the scene; segments stand in scene frames.
+
+    Raises:
+        InputError: a segment ends before it begins, or an edit is out of range.
+    """
+    if not character.segments:
+        return PromptTimeline.single("", _WHOLE_LINE_S)
+    return PromptTimeline(tuple(_segment(segment, line, fps) for segment in character.segments))
+
+
+def label_of(segment: Any) -> str:
+    """How messages name a segment."""
+    return f"prompt segment '{segment.prompt[:_LABEL_LENGTH] or 'neutral'}'"
+
+
+def _segment(segment: Any, line: Line, fps: float) -> PromptSegment:
+    if segment.whole_line:
+        span, blends = (0.0, _WHOLE_LINE_S), (0.0, 0.0)
+    else:
+        first, end = segment.frame_start, segment.frame_end
+        if end <= first:
+            raise InputError(
+                f"The {label_of(segment)} spans frames {first} to {end}.", "Let it end after its start, or delete it."
+            )
+        span = ((first - line.start_frame) / fps, (end - line.start_frame) / fps)
+        blends = (segment.blend_in_s, segment.blend_out_s)
+    edits = tuple(PromptEdit(edit.text.strip(), edit.weight) for edit in segment.edits if edit.text.strip())
+    keys = _intensity_keys(segment, line, fps)
+    # A keyed value depends on the current frame, and a request must not.
+    constant = intensity.DEFAULT if keys else segment.intensity
+    return PromptSegment(segment.prompt.strip(), *span, constant, edits, *blends, uid=segment.uid, intensity_keys=keys)
+
+
+def _intensity_keys(segment: Any, line: Line, fps: float) -> tuple[tuple[float, float], ...]:
+    """(seconds, intensity) where it is keyed. A curve is sampled wherever the segment plays, its blends included."""
+    if segment.whole_line:
+        length_s = sound.length_s(line)
+        known = (line.start_frame, line.start_frame + (length_s or 0.0) * fps)
+        reach = known if length_s else intensity.key_range(segment.id_data, segment.uid)
+    else:
+        first, end = segment.frame_start, segment.frame_end
+        reach = (first - segment.blend_in_s * fps / 2, end + segment.blend_out_s * fps / 2)
+    keys = intensity.keys_over(segment.id_data, segment.uid, *reach)
+    return tuple(((frame - line.start_frame) / fps, value) for frame, value in keys)
