@@ -65,7 +65,9 @@ def _sample(image, sx, sy, out):
 
 
 @jit
-def shade_patch(ids, screen, triangles, kinds, source, gain, closing, color, skin, lids, eyes, scale, left, top, out):
+def shade_patch(
+    ids, screen, triangles, kinds, source, gain, closing, color, skin, lids, eyes, fine, scale, left, top, out
+):
     """Lips, lids, eyes and the inside of the mouth, several samples per pixel.
 
     Args:
@@ -73,9 +75,10 @@ def shade_patch(ids, screen, triangles, kinds, source, gain, closing, color, ski
         kinds: (T,) SKIN_SAMPLE, EYE_SAMPLE or MOUTH_SAMPLE.
         source: (V, 2) pixels of the portrait; gain: (V,); closing: (V,) 0..1 how much a point is a closing lid.
         color: (V, 3) sRGB 0..255 of the mouth's parts.
-        skin, lids, eyes: (S, S, 3) plates of the portrait.
+        skin, lids, eyes: (F, F, 3) plates of the portrait, with `fine` pixels per pixel and axis.
         scale: samples per pixel and axis; left, top: pixel of the patch's corner.
-        out: (S, S, 3) the warped picture, in and out; kept where a pixel shows nothing but skin.
+        out: (S, S, 4) the warped person, colour times alpha and alpha, in and out; kept where a pixel shows nothing
+            but skin.
     """
     h, w = ids.shape[0] // scale, ids.shape[1] // scale
     one, other, total = np.empty(3), np.empty(3), np.empty(3)
@@ -94,36 +97,36 @@ def shade_patch(ids, screen, triangles, kinds, source, gain, closing, color, ski
                         n_lid += 1
             if n_eye + n_mouth + n_lid == 0:
                 continue
+            alpha = out[top + y, left + x, 3]
             total[:] = 0.0
             count = 0
-            # Only where materials meet are the samples averaged; inside one, that would blur what the portrait shows.
-            alone = n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
+            # Without finer plates, samples are only averaged where materials meet: inside one, that would blur.
+            alone = fine == 1 and n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
             first, last = (full // 2, full // 2 + 1) if alone else (0, full)
             for s in range(first, last):
                 j, i = y * scale + s // scale, x * scale + s % scale
                 t = ids[j, i]
+                count += 1
                 if t < 0:
                     for k in range(3):
                         total[k] += out[top + y, left + x, k]
-                    count += 1
                     continue
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 wa, wb, wc = barycentric(screen, a, b, c, i + 0.5, j + 0.5)
                 if kinds[t] == MOUTH_SAMPLE:
                     for k in range(3):
-                        total[k] += wa * color[a, k] + wb * color[b, k] + wc * color[c, k]
-                else:
-                    sx = wa * source[a, 0] + wb * source[b, 0] + wc * source[c, 0]
-                    sy = wa * source[a, 1] + wb * source[b, 1] + wc * source[c, 1]
-                    _sample(eyes if kinds[t] == EYE_SAMPLE else skin, sx, sy, one)
-                    g = wa * gain[a] + wb * gain[b] + wc * gain[c]
-                    lid = wa * closing[a] + wb * closing[b] + wc * closing[c]
-                    if lid > 0.0 and kinds[t] == SKIN_SAMPLE:
-                        _sample(lids, sx, sy, other)
-                        for k in range(3):
-                            one[k] += lid * (other[k] - one[k])
+                        total[k] += alpha * (wa * color[a, k] + wb * color[b, k] + wc * color[c, k])
+                    continue
+                sx = fine * (wa * source[a, 0] + wb * source[b, 0] + wc * source[c, 0])
+                sy = fine * (wa * source[a, 1] + wb * source[b, 1] + wc * source[c, 1])
+                _sample(eyes if kinds[t] == EYE_SAMPLE else skin, sx, sy, one)
+                g = wa * gain[a] + wb * gain[b] + wc * gain[c]
+                lid = wa * closing[a] + wb * closing[b] + wc * closing[c]
+                if lid > 0.0 and kinds[t] == SKIN_SAMPLE:
+                    _sample(lids, sx, sy, other)
                     for k in range(3):
-                        total[k] += g * one[k]
-                count += 1
+                        one[k] += lid * (other[k] - one[k])
+                for k in range(3):
+                    total[k] += alpha * g * one[k]
             for k in range(3):
                 out[top + y, left + x, k] = min(255.0, max(0.0, total[k] / count))

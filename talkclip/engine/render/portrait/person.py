@@ -22,6 +22,8 @@ from talkclip.engine.tracking.landmarks import Landmarks, locate
 from talkclip.errors import InputError
 from talkclip_rigs.head import DefaultHead
 
+# Colours are read from a picture so many times as large as the result, up to this size of the result.
+FINE, _FINE_TO_PX = 2, 768
 # The crop is this many times as high as the face from brow line to chin ...
 _CROP_FACES = 2.5
 # ... and its middle lies this far above the face's, in crops.
@@ -39,6 +41,8 @@ _LOOKS = tuple(
     n for n in ARKIT52
     if n.startswith(("eye", "brow", "cheek", "nose", "mouthLeft", "mouthRight", "jawLeft", "jawRight", "mouthRoll"))
 )  # fmt: skip
+# Mouth shapes fitted to shut lips of resting faces reach the first value (measured on faces that do rest).
+_NO_ACTING, _ACTING = 0.25, 0.5
 # Teeth are scaled and moved with the lips, and a little more: a smile shows teeth up to its corners.
 _ARCH_WIDER = 1.10
 
@@ -58,6 +62,7 @@ class Person:
 
     Attributes:
         image: (S, S, 3) uint8 sRGB, the crop at working size.
+        fine: (F, F, 3) uint8, the same with `FINE` pixels per pixel and axis: reading from it does not soften.
         crop: where it was cut out.
         landmarks: (468, 2) pixels of `image`.
         pose: of the portrait's head, in pixels of `image`.
@@ -67,6 +72,7 @@ class Person:
     """
 
     image: np.ndarray
+    fine: np.ndarray
     crop: Crop
     landmarks: np.ndarray
     pose: HeadPose
@@ -88,7 +94,8 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
     """
     marks = locate(picture, number, name)
     crop = _crop_for(marks, picture.shape)
-    image = _resampled(picture, crop, size)
+    fine = _resampled(picture, crop, size * (FINE if size <= _FINE_TO_PX else 1))
+    image = np.asarray(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
     points = marks.points.copy()
     points[:, :2] -= (crop.left, crop.top)
     points *= size / crop.side
@@ -99,7 +106,18 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
             f"{name}: the face is turned away ({np.degrees(yaw):.0f} degrees sideways, {np.degrees(pitch):.0f} down).",
             "Give a picture that shows it from the front, within about 30 degrees.",
         )
-    return _person(image, crop, points, fit)
+    return _person(image, fine, crop, points, fit)
+
+
+def _acted(shown: np.ndarray, is_open: bool) -> np.ndarray:
+    """(52,) of the shown expression what is acting: the rest belongs to the person, or is the fit's own noise."""
+    own = shown.copy()
+    own[[arkit_index(name) for name in _LOOKS]] = 0.0
+    if not is_open:
+        # Shut lips that hardly act are how this person looks: at rest the portrait shall come back as it is.
+        share = np.clip((own - _NO_ACTING) / (_ACTING - _NO_ACTING), 0, 1)
+        own *= share * share * (3 - 2 * share)
+    return own
 
 
 def _crop_for(marks: Landmarks, shape: tuple[int, ...]) -> Crop:
@@ -118,12 +136,10 @@ def _resampled(picture: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     return np.asarray(cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=method))
 
 
-def _person(image: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> Person:
+def _person(image: np.ndarray, fine: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> Person:
     basis = identity_basis()
-    own = fit.values.copy()
-    looks = [arkit_index(n) for n in _LOOKS]
-    shown = own.copy()
-    own[looks] = 0.0
+    shown = fit.values.copy()
+    own = _acted(shown, mouth_open(points[:, :2]))
     mean = shaped_head(basis.skin_offsets(fit.person))
     posed = mean.blend(shown)
     warp = _landmark_warp(points, fit, posed[basis.skin_rows])
@@ -138,7 +154,7 @@ def _person(image: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> 
     rest = _teeth_fitted(_lips_shut(rest, looked))
     moved = dataclasses.replace(shaped_head(basis.skin_offsets(fit.person)), vertices=rest.astype(np.float32))
     head = dataclasses.replace(moved, deltas=_own_deltas(moved), eye_centers=_eye_centers(moved, mean))
-    return Person(image, crop, points[:, :2].astype(np.float32), fit.pose, head, source.astype(np.float32), own)
+    return Person(image, fine, crop, points[:, :2].astype(np.float32), fit.pose, head, source.astype(np.float32), own)
 
 
 def _landmark_warp(points: np.ndarray, fit: FaceFit, skin: np.ndarray) -> np.ndarray:

@@ -24,41 +24,47 @@ _LASHES_SHARE = 0.45
 
 @dataclasses.dataclass(frozen=True)
 class Plates:
-    """Layers of a portrait, float32, S x S pixels, sRGB 0..255.
+    """Layers of a portrait, float32, sRGB 0..255; S is the working size, F the finer one that colours are read from.
 
     Attributes:
-        skin: (S, S, 3) the person with an open mouth filled by its lips, extended past the outline.
-        lids: (S, S, 3) the same without eyes, lashes and creases: what a closing lid is made of.
-        eyes: (S, S, 3) the eyeballs, extended past the lids.
+        person: (F, F, 4) what stands before the background: colour times alpha, so that colour + (1 - alpha) *
+            background is the portrait, with an open mouth filled by its lips; alpha 0..1, all 1 without an outline.
+        skin: (F, F, 3) the person's colour, extended past the outline.
+        lids: (F, F, 3) the same without eyes, lashes and creases: what a closing lid is made of.
+        eyes: (F, F, 3) the eyeballs, extended past the lids.
         background: (S, S, 3) without the person.
-        soft: (S, S, 4) how much of a pixel is the person (0..1; all 1 when no outline was found), and what the layers
-            miss of the portrait there.
     """
 
+    person: np.ndarray
     skin: np.ndarray
     lids: np.ndarray
     eyes: np.ndarray
     background: np.ndarray
-    soft: np.ndarray
 
 
-def make_plates(image: np.ndarray, landmarks: np.ndarray, face: np.ndarray) -> Plates:
+def make_plates(image: np.ndarray, fine: np.ndarray, landmarks: np.ndarray, face: np.ndarray) -> Plates:
     """Args:
-    image: uint8 (S, S, 3).
-    landmarks: (468, 2) pixels.
+    image: uint8 (S, S, 3); fine: uint8 (F, F, 3) the same with more pixels.
+    landmarks: (468, 2) pixels of `image`.
     face: (S, S) bool, where the fitted head is seen.
     """
-    picture = image.astype(np.float32)
+    picture, size = fine.astype(np.float32), fine.shape[:2]
     alpha = _person_mask(image, face)
-    solid = alpha > 0.995 if alpha.min() < 0.5 else np.ones(alpha.shape, bool)
-    eroded = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    person = _filled(picture, eroded) if not solid.all() else picture.copy()
     far = cv2.dilate((alpha > 0.004).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
-    background = _filled(picture, far) if far.any() else picture.copy()
-    rest = picture - (alpha[..., None] * person + (1 - alpha[..., None]) * background)
-    skin = _without_mouth(person, landmarks)
-    soft = np.concatenate([alpha[..., None], rest], -1).astype(np.float32)
-    return Plates(skin, _lids(skin, landmarks), _eyeballs(picture, landmarks), background, soft)
+    background = _filled(image.astype(np.float32), far) if far.any() else image.astype(np.float32)
+    solid = alpha > 0.995 if alpha.min() < 0.5 else np.ones(alpha.shape, bool)
+    eroded = cv2.resize(
+        cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)), size, interpolation=cv2.INTER_NEAREST
+    )
+    alone = _filled(picture, eroded > 0) if not solid.all() else picture
+    points = landmarks * (fine.shape[0] / image.shape[0])
+    skin = _without_mouth(alone, points)
+    cover = cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)[..., None]
+    behind = cv2.resize(background, size, interpolation=cv2.INTER_LINEAR)
+    # Whatever mask and background miss of the portrait belongs to the person and moves along.
+    before = picture - (1 - cover) * behind + cover * (skin - alone)
+    person = np.concatenate([before, cover], -1).astype(np.float32)
+    return Plates(person, skin, _lids(skin, points), _eyeballs(picture, points), background)
 
 
 def mouth_open(landmarks: np.ndarray) -> bool:
