@@ -57,8 +57,8 @@ def _thinned(strength: np.ndarray) -> np.ndarray:
     """Maxima along rows or columns."""
     padded = np.pad(strength, 1)
     inside = padded[1:-1, 1:-1]
-    row = (inside > padded[1:-1, :-2]) & (inside > padded[1:-1, 2:])
-    column = (inside > padded[:-2, 1:-1]) & (inside > padded[2:, 1:-1])
+    row = (inside > padded[1:-1, :-2]) & (inside >= padded[1:-1, 2:])
+    column = (inside > padded[:-2, 1:-1]) & (inside >= padded[2:, 1:-1])
     return row | column
 
 

@@ -23,7 +23,9 @@ _GRID = 64
 _EDGE_SHARE = 0.09
 # How far around the mesh its own motion fades out: a share of the picture, and so many times the largest motion,
 # or the picture would fold.
-_FADE_SHARE, _FADE_MOTIONS = 0.04, 2.2
+_FADE_SHARE, _FADE_MOTIONS = 0.04, 1.6
+# How much more the next piece of the face counts than its whole: hair must not move with the jaw.
+_LOCAL = 8.0
 # Width of the seam between mesh and surroundings, as a share of the picture.
 _SEAM_SHARE = 1 / 160
 
@@ -75,7 +77,7 @@ class FlowField:
         size, half = self._size, self._size // 2
         small = cv2.resize(np.concatenate([own, covered[..., None]], -1), (half, half), interpolation=cv2.INTER_AREA)
         weight = small[..., 3]
-        filled = fill(small[..., :3] / np.maximum(weight, 1e-6)[..., None], weight)
+        filled = fill(small[..., :3] / np.maximum(weight, 1e-6)[..., None], weight, _LOCAL)
         away = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 3)
         motion = np.hypot(small[..., 0], small[..., 1]).max() / 2
         reach = _FADE_SHARE * half + _FADE_MOTIONS * float(motion)

@@ -95,7 +95,8 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
     marks = locate(picture, number, name)
     crop = _crop_for(marks, picture.shape)
     fine = _resampled(picture, crop, size * (FINE if size <= _FINE_TO_PX else 1))
-    image = np.asarray(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
+    # Averaged and rounded as frames are, so that what rests comes back to the bit.
+    image = (cv2.resize(fine.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) + 0.5).astype(np.uint8)
     points = marks.points.copy()
     points[:, :2] -= (crop.left, crop.top)
     points *= size / crop.side
@@ -272,29 +273,45 @@ def _lid_sides(side: str) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(near & (drop > 0.45 * drop.max())), np.flatnonzero(near & (drop < 0.15 * drop.max()))
 
 
-def unfolding_lids() -> np.ndarray:
-    """(2, V) 0..1 for the left and the right eye: skin that only a closed lid shows.
+def unfolding_lids() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the left and the right eye, each (2, V) 0..1: skin that only a closed lid shows, the strip below the lashes
+    that the drawn or photographed eye may reach into, and how far a point falls with the upper lid.
 
-    That is the upper lid between its crease and its lashes, and the strip below the lashes that the drawn or
-    photographed eye may reach into.
+    The first is the upper lid between its crease and its lashes.
     """
     head = DefaultHead.load()
-    out = np.zeros((2, len(head.vertices)), np.float32)
+    out = np.zeros((3, 2, len(head.vertices)), np.float32)
     for number, side in enumerate(("left", "right")):
         delta = head.deltas[arkit_index(f"eyeBlink{side.title()}")]
-        falls, stays = _lid_sides(side)
-        distance, partner = cKDTree((head.vertices + delta)[stays]).query((head.vertices + delta)[falls])
-        near = distance < _TOUCHING_M
-        upper_edge, lower_edge = falls[near], stays[partner[near]]
+        falls, _ = _lid_sides(side)
+        upper_edge, lower_edge = _lid_edges(side)
         drop = -delta[:, 1] / -delta[:, 1].min()
         lid = np.clip((drop - 0.12) / 0.25, 0, 1)
         to_lashes, _ = cKDTree(head.vertices[upper_edge]).query(head.vertices)
         to_lower, _ = cKDTree(head.vertices[lower_edge]).query(head.vertices)
-        upper = lid * (1 - np.exp(-((to_lashes / _LASHES_M) ** 2)))
         below = np.exp(-((to_lower / _BELOW_LASHES_M) ** 4))
         below[falls] = 0.0
-        out[number] = np.maximum(upper, below)
-    return out
+        out[:, number] = lid * (1 - np.exp(-((to_lashes / _LASHES_M) ** 2))), below, lid
+    return out[0], out[1], out[2]
+
+
+def lip_seam() -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of the upper and of the lower lip that touch each other when the mouth is shut."""
+    head = DefaultHead.load()
+    upper, lower = _lips(head)
+    distance, partner = cKDTree(head.vertices[lower]).query(head.vertices[upper])
+    near = distance < _TOUCHING_M
+    return upper[near], lower[partner[near]]
+
+
+def _lid_edges(side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of the upper and of the lower lid that touch each other in a blink."""
+    head = DefaultHead.load()
+    shut = head.vertices + head.deltas[arkit_index(f"eyeBlink{side.title()}")]
+    falls, stays = _lid_sides(side)
+    distance, partner = cKDTree(shut[stays]).query(shut[falls])
+    near = distance < _TOUCHING_M
+    return falls[near], stays[partner[near]]
 
 
 def _eye_centers(head: DefaultHead, mean: DefaultHead) -> dict[str, np.ndarray]:

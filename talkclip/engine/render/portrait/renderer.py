@@ -22,7 +22,7 @@ from talkclip.engine.render.kinds import EYE, SKIN, TEETH, WET
 from talkclip.engine.render.portrait import kernels
 from talkclip.engine.render.portrait.flow import FlowField, draw, ease, project
 from talkclip.engine.render.portrait.light import PortraitLight, estimate_light, mouth_colors
-from talkclip.engine.render.portrait.person import Person, unfolding_lids
+from talkclip.engine.render.portrait.person import Person, lip_seam, unfolding_lids
 from talkclip.engine.render.portrait.plates import EYE_EDGES, MOUTH_EDGE, brightest, make_plates, mouth_open
 from talkclip.engine.render.render_mesh import NECK_BENDS_FROM_M, NECK_BENDS_TO_M, PosedMesh, RenderMesh
 from talkclip.engine.tracking.fit import CAMERA_M
@@ -34,7 +34,13 @@ _FRONT_M, _SIDE_M = 0.026, 0.068
 _CHIN_FROM_M, _CHIN_TO_M = 0.045, 0.075
 _BLINKS = (arkit_index("eyeBlinkLeft"), arkit_index("eyeBlinkRight"))
 _EYE_BACK_M = 0.003
-_RIM_DARK, _RIM_M = 0.45, 0.0011
+# A blink from one weight to the other: the upper lid's skin unfolds; the lower lid is reached; the ball is gone.
+_LID_RAMPS = ((0.05, 0.30), (0.35, 0.80), (0.78, 0.98))
+# How much wider than the ball an eye may be drawn, on either side.
+_DRAWN_EYES = 0.3
+# Parted lips: what lies behind appears while the seam opens from the first to the second.
+_SHUT_M, _PARTED_M = 0.0003, 0.0012
+_RIM_DARK, _RIM_M = 0.55, 0.0012
 # Of a photographed smile this much stays when the mouth should rest: cheeks keep its traces anyway.
 _KEEP = 0.35
 _KEPT = tuple(i for i, n in enumerate(ARKIT52) if n.startswith(("mouthSmile", "mouthDimple", "mouthStretch")))
@@ -44,11 +50,13 @@ _MOUTH_PATCH_M, _EYE_PATCH_M, _COVER = 0.042, 0.024, 1.7
 
 @dataclasses.dataclass(frozen=True)
 class _Patch:
-    """A region that is drawn with several samples per pixel: its triangles, their kinds, its vertices."""
+    """A region that is drawn with several samples per pixel: its triangles, their kinds, its vertices; eye: 0 the left
+    one, 1 the right one, -1 the mouth."""
 
     triangles: np.ndarray
     kinds: np.ndarray
     vertices: np.ndarray
+    eye: int
 
 
 class PortraitRenderer:
@@ -81,8 +89,18 @@ class PortraitRenderer:
         self._rim = self._lip_rim() if mouth_open(person.landmarks) else None
         self._shaded = ease((self.mesh.rest[:, 1] - _NECK_FROM_M) / (_NECK_TO_M - _NECK_FROM_M))
         self._field = FlowField(self._front, self._n_front, self._source, person.pose, self.size)
+        self._plates = kernels.Source(
+            self.plates.skin,
+            self.plates.lids,
+            self.plates.eyes,
+            self.plates.zone,
+            self.plates.skin.shape[0] // self.size,
+        )
+        self._seam = lip_seam()
         self._kept = np.zeros(len(ARKIT52), np.float32)
         self._kept[list(_KEPT)] = _KEEP * np.clip(person.own[list(_KEPT)], 0, 1)
+        rest = self._pose(np.zeros(len(ARKIT52), np.float32), None)[0].points
+        self._seam_rest = np.linalg.norm(rest[self._seam[0]] - rest[self._seam[1]], axis=1)
 
     def frame(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """One picture -> uint8 (S, S, 3) sRGB.
@@ -126,13 +144,30 @@ class PortraitRenderer:
         person = self._read(plate, flow)
         person[..., :3] *= 1.0 + flow[..., 2:]
         person[..., 3] = np.clip(person[..., 3], 0, 1)
-        inside = self._inside_colors(posed, normals)
-        closing = np.zeros(len(normals), np.float32)
-        for side, shape in enumerate(_BLINKS):
-            closing = np.maximum(closing, self._lids[side] * ease((values[shape] - 0.15) / 0.35))
+        colors, shown = self._inside_colors(posed, normals), self._mouth_shown(posed)
+        still = np.zeros(len(gain), np.float32)
         for patch in self._patches:
-            self._draw_patch(patch, posed.points, gain, closing, inside, person)
+            corners, sealed = kernels.Corners(self._source, gain, still, still, colors), 0.0
+            blink = 0.0 if patch.eye < 0 else float(values[_BLINKS[patch.eye]])
+            if blink > 0:
+                covered, sealed = self._closing(patch.eye, blink)
+                corners = corners._replace(closing=covered[0], cover=covered[1])
+            self._draw_patch(patch, posed.points, corners, sealed, shown, person)
         return person
+
+    def _closing(self, eye: int, blink: float) -> tuple[np.ndarray, float]:
+        """What a blink does to the skin, closing and cover (2, V) of `Corners`; whether the ball is out of sight."""
+        falling, reached, sealed = (float(ease(np.array((blink - a) / (b - a)))) for a, b in _LID_RAMPS)
+        upper, below, falls = (part[eye] for part in self._lids)
+        covered = np.stack([upper * falling + below * reached, falls * falling + (1 - falls) * reached])
+        return covered, sealed
+
+    def _mouth_shown(self, posed: PosedMesh) -> float:
+        """0 while the lips lie as they do at rest, 1 when they have parted: a slit that the fit left stays shut."""
+        upper, lower = self._seam
+        gap = np.linalg.norm(posed.points[upper] - posed.points[lower], axis=1)
+        opened = float((gap - self._seam_rest).max())
+        return float(ease(np.array((opened - _SHUT_M) / (_PARTED_M - _SHUT_M))))
 
     def _read(self, plate: np.ndarray, flow: np.ndarray) -> np.ndarray:
         """(S, S, C) of a plate (F, F, C): read with its finer pixels and then averaged, as the portrait was made."""
@@ -171,13 +206,16 @@ class PortraitRenderer:
         return colors
 
     def _draw_patch(
-        self, patch: _Patch, points: np.ndarray, gain: np.ndarray, closing: np.ndarray, inside: np.ndarray,
+        self, patch: _Patch, points: np.ndarray, corners: kernels.Corners, sealed: float, shown: float,
         person: np.ndarray,
     ) -> None:  # fmt: skip
         screen = self._project(points)
         part = screen[patch.vertices]
-        left, top = (int(max(0, np.floor(part[:, k].min()) - 2)) for k in (0, 1))
-        right, bottom = (int(min(self.size, np.ceil(part[:, k].max()) + 2)) for k in (0, 1))
+        low, high = part[:, :2].min(0), part[:, :2].max(0)
+        # What is drawn of an eye may reach past the ball; only while it closes does it matter.
+        margin = 2.0 + (_DRAWN_EYES * (high - low) if corners.cover.any() else 0.0)
+        left, top = np.maximum(0, np.floor(low - margin)).astype(int)
+        right, bottom = np.minimum(self.size, np.ceil(high + margin)).astype(int)
         if right <= left or bottom <= top:
             return
         fine = self._project(points, float(_SUPER), float(left), float(top))
@@ -186,9 +224,8 @@ class PortraitRenderer:
         # Skin that folds over in a strong scowl must still hide the eye behind it: both sides are drawn.
         _, ids = draw(fine, patch.triangles, (bottom - top) * _SUPER, (right - left) * _SUPER, both_sides=True)
         kernels.shade_patch(
-            ids, fine, patch.triangles, patch.kinds, self._source, gain, closing, inside, self.plates.skin,
-            self.plates.lids, self.plates.eyes, self.plates.skin.shape[0] // self.size, _SUPER, left, top, person,
-        )  # fmt: skip
+            ids, fine, patch.triangles, patch.kinds, self._plates, corners, sealed, shown, _SUPER, left, top, person
+        )
 
     def _project(self, points: np.ndarray, scale: float = 1.0, left: float = 0.0, top: float = 0.0) -> np.ndarray:
         return project(points, self._turn, self.person.pose, scale, left, top)
@@ -217,15 +254,15 @@ class PortraitRenderer:
         places += [(mesh.head.eye_centers[name], _EYE_PATCH_M, (SKIN, EYE)) for name in ("left", "right")]
         self._eye_rows = np.flatnonzero(mesh.side >= 0)
         self._patches = []
-        for center, reach, kinds in places:
+        for number, (center, reach, kinds) in enumerate(places):
             away = np.linalg.norm((middles - center) * [0.9, 1.1, 0.6], axis=1)
-            # Skin reaches further than what it hides, or a turned head would look into itself beside the patch.
-            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < np.where(kind == SKIN, _COVER * reach, reach)))
+            # What is hidden reaches far too, or a turned head would look past it.
+            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < _COVER * reach))
             triangles = np.ascontiguousarray(mesh.triangles[chosen])
             framed = kind[chosen] == EYE if kinds[1] == EYE else (kind[chosen] == SKIN) & (away[chosen] < 0.7 * reach)
             vertices = np.unique(triangles[framed])
-            self._patches.append(_Patch(triangles, sample[chosen], vertices))
-        self._lids = mesh.subdivided(unfolding_lids().T).T.astype(np.float32)
+            self._patches.append(_Patch(triangles, sample[chosen], vertices, number - 1))
+        self._lids = [mesh.subdivided(part.T).T.astype(np.float32) for part in unfolding_lids()]
         inside = np.unique(mesh.triangles[np.isin(kind, (TEETH, WET))])
         self._inside = inside
         skin = np.unique(mesh.triangles[kind == SKIN])
