@@ -15,7 +15,7 @@ from talkclip.timebase import seconds_to_frame
 from .. import compat
 from ..character import face
 from ..character.face import Face
-from ..line import sound
+from ..line import sound, words
 from . import keying, parts, rekeying, rest, strips, takes
 from .channels import make_way
 from .edits import Base, NoBase
@@ -63,7 +63,8 @@ def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types
     parts.remember(take, written, found.objects)
     take.frame_start, take.frame_end = int(frames[0]), int(frames[-1])
     take.fps, take.channels, take.has_head = planned.fps, " ".join(track.names), track.head is not None
-    take.request, take.engine = planned.asked, engine
+    words.keep(character, reply.phones, planned.request, planned.line)
+    take.request, take.engine = planned.asked_next_time(character), engine
     _sign(take, planned, reply)
     takes.show(character, take, scene, in_old_strips=False)
     notes += make_way(found, made.everything)

@@ -6,6 +6,7 @@ Between planning and applying, the user may do anything, so a plan holds names, 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from talkclip.timebase import FPS_MAX, FPS_MIN
 
 from .. import compat
 from ..character import face
-from ..line import segments, sound
+from ..line import segments, sound, words
 from ..properties import TalkClipCharacter
 from . import strips
 from .asked import description
@@ -44,10 +45,16 @@ class Plan:
     """For the list of takes."""
     label: str
     """For the Action."""
-    asked: str
-    """The request but for its prompts, as text that can be compared."""
     base: Base | NoBase
     """The take to change, where only prompts have changed; without one, all frames are asked for."""
+
+    def asked_next_time(self, character: TalkClipCharacter) -> str:
+        """What will be asked when nothing but prompts changes, for `edits.base_for`.
+
+        Call it after the answer's words were kept: once they were mended, they go along as the answer has them.
+        """
+        text, phones = words.for_request(character, self.line)
+        return description(dataclasses.replace(self.request, text=text, phones=phones))
 
     def mesh_now(self) -> bpy.types.Object | None:
         """The object with the face, unless it is gone."""
@@ -75,6 +82,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene, changes_only: 
     character: TalkClipCharacter = found.mesh.talkclip
     line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
     prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt) or "neutral"
+    text, phones = words.for_request(character, line)
     request = SpeakRequest(
         line.audio,
         segments.timeline_of(character, line, fps),
@@ -82,12 +90,12 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene, changes_only: 
         fps=min(max(fps, FPS_MIN), FPS_MAX),
         seed=character.seed,
         layers=True,
-        text=character.transcript.strip() or None,
+        text=text,
+        phones=phones,
         start_s=line.start_s,
         end_s=line.end_s,
     )
-    asked = description(request)
-    base = base_for(found, asked, line.start_frame, fps) if changes_only else NoBase("")
+    base = base_for(found, description(request), line.start_frame, fps) if changes_only else NoBase("")
     return Plan(
         request=request,
         line=line,
@@ -98,6 +106,5 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene, changes_only: 
         fps=fps,
         prompt=prompt,
         label=f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt}"[:_LABEL_LENGTH],
-        asked=asked,
         base=base,
     )
