@@ -8,7 +8,15 @@ import bpy
 from . import preferences, properties
 from .character import head_operator
 from .character import panel as character_panel
-from .line import overlay, overlay_operator, prompts_panel, segment_operators, word_properties, words_panel
+from .line import (
+    exchange_operators,
+    overlay,
+    overlay_operator,
+    prompts_panel,
+    segment_operators,
+    word_properties,
+    words_panel,
+)
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
@@ -36,6 +44,7 @@ CLASSES: tuple[type, ...] = (
     *words_panel.CLASSES,
     *prompts_panel.CLASSES,
     *overlay_operator.CLASSES,
+    *exchange_operators.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
     take_operators.TALKCLIP_OT_show_take,
