@@ -13,6 +13,7 @@ from .line import (
     overlay,
     overlay_operator,
     prompts_panel,
+    script_panel,
     segment_operators,
     word_properties,
     words_panel,
@@ -43,6 +44,7 @@ CLASSES: tuple[type, ...] = (
     line_panel.TALKCLIP_PT_line,
     *words_panel.CLASSES,
     *prompts_panel.CLASSES,
+    script_panel.TALKCLIP_PT_script,
     *overlay_operator.CLASSES,
     *exchange_operators.CLASSES,
     # Result

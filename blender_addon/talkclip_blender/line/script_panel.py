@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import bpy
 
@@ -33,22 +33,22 @@ class TALKCLIP_PT_script(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blend
             column.prop(line, "script", text="", **placeholder("[furious] Get out! [breaking] Please."))
         column.prop(line, "script_text", text="", icon="TEXT")
         if scripts.script_of(line):
-            self._draw_parts(layout, line)
+            _draw_parts(layout, line)
         button = layout.operator("talkclip.speak", text="Cut and Speak", icon="PLAY")
         button.from_script = True
 
-    @staticmethod
-    def _draw_parts(layout: bpy.types.UILayout, line: bpy.types.PropertyGroup) -> None:
-        """How the script is read, so that a wrong bracket is seen before anything is sent."""
-        try:
-            parts = scripts.parts_of(line)
-        except InputError as problem:
-            layout.label(text=str(problem), icon="ERROR")
-            return
-        column = layout.column(align=True)
-        for part in parts[:_SHOWN]:
-            split = column.split(factor=0.4)
-            split.label(text=part.prompt or "neutral", icon="OUTLINER_DATA_SPEAKER")
-            split.label(text=part.text if len(part.text) <= _WORDS_LENGTH else f"{part.text[:_WORDS_LENGTH]}...")
-        if len(parts) > _SHOWN:
-            column.label(text=f"and {len(parts) - _SHOWN} more")
+
+def _draw_parts(layout: Any, line: Any) -> None:
+    """How the script is read, so that a wrong bracket is seen before anything is sent."""
+    try:
+        parts = scripts.parts_of(line)
+    except InputError as problem:
+        layout.label(text=str(problem), icon="ERROR")
+        return
+    column = layout.column(align=True)
+    for part in parts[:_SHOWN]:
+        split = column.split(factor=0.4)
+        split.label(text=part.prompt or "neutral", icon="OUTLINER_DATA_SPEAKER")
+        split.label(text=part.text if len(part.text) <= _WORDS_LENGTH else f"{part.text[:_WORDS_LENGTH]}...")
+    if len(parts) > _SHOWN:
+        column.label(text=f"and {len(parts) - _SHOWN} more")
