@@ -8,6 +8,7 @@ import bpy
 from . import preferences, properties
 from .character import head_operator
 from .character import panel as character_panel
+from .character import properties as character
 from .line import panel as line_panel
 from .line import properties as line
 from .result import panel as result_panel
@@ -22,6 +23,10 @@ CLASSES: tuple[type, ...] = (
     line.TalkClipEdit,
     line.TalkClipSegment,
     result.TalkClipTake,
+    character.TalkClipMapping,
+    character.TalkClipPart,
+    character.TalkClipDriver,
+    character.TalkClipRig,
     properties.TalkClipCharacter,
     # Character
     head_operator.TALKCLIP_OT_add_default_head,

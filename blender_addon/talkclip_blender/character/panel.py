@@ -10,7 +10,7 @@ import bpy
 from talkclip.errors import InputError
 
 from ..panel import CharacterPanel
-from . import face
+from . import drivers, face
 
 
 def draw_add_menu(self: Any, _context: bpy.types.Context) -> None:
@@ -39,6 +39,6 @@ class TALKCLIP_PT_character(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Bl
             layout.operator("talkclip.add_default_head", icon="USER")
             return
         layout.label(text=found.label, icon="SHAPEKEY_DATA")
-        driven = sum(len(face.driven_shapes(keys)) for keys in found.keys)
+        driven = sum(len(drivers.shape_drivers(keys)) for keys in found.keys)
         if driven:
-            layout.label(text=f"{driven} shape keys follow drivers and get no keys", icon="ERROR")
+            layout.label(text=f"{driven} shape keys follow drivers", icon="ERROR")

@@ -18,6 +18,7 @@ import numpy as np
 from talkclip.errors import InputError
 
 from .. import compat
+from ..character.places import Place, default_of
 from . import keying
 from .keying import Channel, Written
 
@@ -205,7 +206,4 @@ def _is_scalar(value: Any) -> bool:
 
 def _default(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """A channel's default, which the NLA gives it where no strip plays."""
-    holder_path, _, name = data_path.rpartition(".")
-    holder = owner.path_resolve(holder_path) if holder_path else owner
-    rna = holder.bl_rna.properties[name]
-    return float(rna.default_array[index] if rna.is_array else rna.default)
+    return default_of(Place(owner, data_path, index))
