@@ -41,20 +41,19 @@ def open_action(action: bpy.types.Action, owner: bpy.types.ID) -> tuple[Any, Any
 
 def fcurves_of(action: bpy.types.Action | None, slot: Any = None) -> list[bpy.types.FCurve]:
     """The F-curves an action holds for one slot; [] without an action. Before 4.4 `slot` is not looked at."""
+    return [curve for curves in curve_collections(action, slot) for curve in curves]
+
+
+def curve_collections(action: bpy.types.Action | None, slot: Any = None) -> list[Any]:
+    """The collections, to add to and remove from, with the F-curves an action holds for one slot."""
     if action is None:
         return []
     if not HAS_SLOTS:
-        return list(action.fcurves)
+        return [action.fcurves]
     if slot is None:
         return []
-    return [
-        curve
-        for layer in action.layers
-        for strip in layer.strips
-        for bag in [strip.channelbag(slot)]
-        if bag is not None
-        for curve in bag.fcurves
-    ]
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips]
+    return [bag.fcurves for bag in bags if bag is not None]
 
 
 def slot_of(user: Any) -> Any:

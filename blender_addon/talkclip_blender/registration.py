@@ -10,7 +10,9 @@ from .character import head_operator
 from .character import panel as character_panel
 from .character import properties as character
 from .line import panel as line_panel
+from .line import prompts_panel, segment_operators
 from .line import properties as line
+from .line import saving as line_saving
 from .result import panel as result_panel
 from .result import properties as result
 from .result import speak_operator
@@ -32,7 +34,9 @@ CLASSES: tuple[type, ...] = (
     head_operator.TALKCLIP_OT_add_default_head,
     character_panel.TALKCLIP_PT_character,
     # Line
+    *segment_operators.CLASSES,
     line_panel.TALKCLIP_PT_line,
+    *prompts_panel.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
     result_panel.TALKCLIP_PT_speak,
@@ -47,12 +51,16 @@ def register() -> None:
     """Register all classes and the character's data on objects."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    bpy.types.Object.talkclip = bpy.props.PointerProperty(type=properties.TalkClipCharacter)
+    bpy.types.Object.talkclip = bpy.props.PointerProperty(
+        type=properties.TalkClipCharacter, override={"LIBRARY_OVERRIDABLE"}
+    )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
+    line_saving.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
     del bpy.types.Object.talkclip

@@ -15,6 +15,7 @@
     security.py          keys, and who may come in
     address.py           where it may listen
     log.py               what it writes
+    parent.py            whether the program that started it is still there
 
 The protocol is in `talkclip.protocol` and `docs/protocol.md`.
 """

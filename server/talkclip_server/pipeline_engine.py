@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from talkclip.audio import AudioClip
-from talkclip.coefficients import CoefficientTrack
+from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import (
@@ -146,7 +146,7 @@ class PipelineEngine:
         stop_if(cancel)
         part = FrameSpan(0, result.track.n_frames) if isinstance(order, Edit) else None
         yield _header(order, result.track, result.track.n_frames, part)
-        yield from _chunks(order, 0, result.track, chunk_frames)
+        yield from _chunks(order, 0, result.track, result.layers, chunk_frames)
         yield _done(order, result.track.n_frames, begin_s, notes, result)
 
     def _clip(
@@ -213,7 +213,7 @@ def _messages(
                 begun = True
                 yield _header(order, item.track, span.n_frames, _part(order, span))
             sent += item.track.n_frames
-            yield from _chunks(order, item.first_frame, item.track, chunk_frames)
+            yield from _chunks(order, item.first_frame, item.track, item.layers, chunk_frames)
         elif isinstance(item, Finished):
             if not begun:  # an edit that changes nothing
                 yield TrackHeader(order.id, order.space, (), order.fps, 0.0, span.n_frames, False, _part(order, span))
@@ -229,11 +229,14 @@ def _header(order: Animate, track: CoefficientTrack, n_frames: int, part: FrameS
     return TrackHeader(order.id, track.space, track.names, track.fps, 0.0, n_frames, track.head is not None, part)
 
 
-def _chunks(order: Animate, first_frame: int, track: CoefficientTrack, chunk_frames: int) -> Iterator[Chunk]:
+def _chunks(
+    order: Animate, first_frame: int, track: CoefficientTrack, layers: LayerValues | None, chunk_frames: int
+) -> Iterator[Chunk]:
     for first in range(0, track.n_frames, chunk_frames):
         rows = slice(first, first + chunk_frames)
         head = None if track.head is None else track.head[rows]
-        yield Chunk(order.id, first_frame + first, track.values[rows], head)
+        part = None if layers is None else layers.rows(rows)
+        yield Chunk(order.id, first_frame + first, track.values[rows], head, part)
 
 
 def _done(
@@ -258,6 +261,7 @@ def _request(order: Animate, clip: AudioClip) -> AnimateRequest:
         space=order.space,
         gains=order.gains,
         seed=order.seed,
+        layers=order.layers,
     )
 
 

@@ -70,6 +70,7 @@ class Server:
         *,
         keyring: Keyring | None = None,
         exit_when_idle_s: float | None = None,
+        exit_when: Callable[[], bool] | None = None,
     ) -> None:
         """Start the workers (of one engine each, all alike), then listen.
 
@@ -80,6 +81,7 @@ class Server:
         self._store = store
         self._limits = limits
         self._exit_when_idle_s = exit_when_idle_s
+        self._exit_when = exit_when
         self._table = JobTable()
         self._outputs: collections.deque[Output] = collections.deque()
         self._woken, self._wake = socket.socketpair()
@@ -296,6 +298,9 @@ class Server:
             self._active_s = now
         elif self._exit_when_idle_s is not None and now - self._active_s > self._exit_when_idle_s:
             _log.info("event=idle seconds=%.0f", now - self._active_s)
+            self.request_stop()
+        if self._exit_when is not None and not self._stop_requests and self._exit_when():
+            _log.info("event=parent_gone")
             self.request_stop()
 
     @property

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from talkclip.client.failures import ConnectionFailed, error_of
-from talkclip.client.job import EditReply, Frames, Job, JobState, SpeakReply, SpeakRequest
+from talkclip.client.job import Job, JobState
 from talkclip.client.pumped import PumpedClient
+from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
 from talkclip.client.video_job import Drawing, VideoReply
 from talkclip.errors import TalkClipError
 from talkclip.protocol import Failure, Message, Ping, ProtocolError, Status, StatusReport, Welcome

@@ -1,20 +1,16 @@
-"""SpeakRequest: what to ask for. Job: one request on its way, as the client sees it."""
+"""Job: one request on its way, as the client sees it."""
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from talkclip.audio import AudioClip
+from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
 from talkclip.client.upload import Upload
-from talkclip.coefficients import HEAD6, CoefficientTrack
-from talkclip.errors import Cancelled, InputError, TalkClipError
-from talkclip.gains import LayerGains
-from talkclip.phones import PhoneTrack
+from talkclip.coefficients import HEAD6, CoefficientTrack, LayerValues
+from talkclip.errors import Cancelled, TalkClipError
 from talkclip.protocol import (
     Animate,
     AudioSource,
@@ -25,113 +21,7 @@ from talkclip.protocol import (
     ProtocolError,
     TrackHeader,
 )
-from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SpeakRequest:
-    """Speak a sound with a timeline of prompts.
-
-    Attributes:
-        audio: a sound or video file, sent as it is and decoded by the server, or samples.
-        timeline: prompts, in seconds from `start_s`.
-        fps: frames per second of the answer, 1..240.
-        space: coefficient space of the answer, one of `Client.welcome.engine.spaces`.
-        seed: of blinks and head motion.
-        gains: how much of each layer of motion, 0 = off.
-        text: transcript, if known; the lips get better with it.
-        script: stage directions with their words (`talkclip.script.parse_script`); replaces timeline and text.
-        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis.
-        start_s, end_s: the part of the file to use, in seconds; end None = to its end.
-    """
-
-    audio: Path | AudioClip
-    timeline: PromptTimeline
-    fps: float
-    space: str = "arkit52"
-    seed: int = 0
-    gains: LayerGains = dataclasses.field(default_factory=LayerGains)
-    text: str | None = None
-    phones: PhoneTrack | None = None
-    script: tuple[ScriptPart, ...] = ()
-    start_s: float = 0.0
-    end_s: float | None = None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Frames:
-    """Consecutive frames of a track that is still arriving.
-
-    Attributes:
-        first_frame: their place in the track.
-        values: float32 (n, C).
-        head: float32 (n, 6) in the columns of `HEAD6`, or None.
-    """
-
-    first_frame: int
-    values: np.ndarray
-    head: np.ndarray | None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SpeakReply:
-    """A finished request.
-
-    Attributes:
-        track: coefficients on the clock of the sound's part (`start_s` of the request is 0).
-        backend: the speech back end that was used.
-        notes: what the prompt was understood as, and what was not; for people.
-        phones: what was heard, when; may be mended and given back as `SpeakRequest.phones`.
-        timeline: the prompts as played (a script's directions with their times).
-        elapsed_s: the server's computing time.
-    """
-
-    track: CoefficientTrack
-    backend: str
-    notes: tuple[str, ...]
-    phones: PhoneTrack | None
-    timeline: PromptTimeline
-    elapsed_s: float
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class EditReply:
-    """The frames that an edit changed.
-
-    Attributes:
-        first_frame: where they stand in the line.
-        n_frames: of the whole line.
-        track: the changed frames on the line's clock; None where nothing changed.
-        notes, timeline, elapsed_s: see `SpeakReply`.
-    """
-
-    first_frame: int
-    n_frames: int
-    track: CoefficientTrack | None
-    notes: tuple[str, ...]
-    timeline: PromptTimeline
-    elapsed_s: float
-
-    def applied_to(self, whole: CoefficientTrack) -> CoefficientTrack:
-        """The line `whole` with the changed frames in their place.
-
-        Raises:
-            InputError: another line: other channels, rate or length.
-        """
-        part = self.track
-        if whole.n_frames != self.n_frames or (part is not None and (part.names, part.fps) != (whole.names, whole.fps)):
-            raise InputError("These frames belong to another track.", "Apply them to the track that was edited.")
-        if part is None:
-            return whole
-        frames = slice(self.first_frame, self.first_frame + part.n_frames)
-        values = whole.values.copy()
-        values[frames] = part.values
-        head = whole.head
-        if head is not None and part.head is not None:
-            head = head.copy()
-            head[frames] = part.head
-        return dataclasses.replace(whole, values=values, head=head)
 
 
 class JobState(enum.Enum):
@@ -248,7 +138,9 @@ class Job:
             or self._next_frame + n_frames > self._end_frame
         ):
             raise ProtocolError(f"A chunk of shape {chunk.values.shape}, head {head_shape} is not what was announced.")
-        self._arrived.append(Frames(chunk.first_frame, chunk.values, chunk.head))
+        if chunk.layers is not None and chunk.layers.shape != chunk.values.shape:
+            raise ProtocolError(f"Layers of shape {chunk.layers.shape} came with values of {chunk.values.shape}.")
+        self._arrived.append(Frames(chunk.first_frame, chunk.values, chunk.head, chunk.layers))
         self._next_frame += n_frames
         self.chunks_to_credit += 1
 
@@ -262,7 +154,8 @@ class Job:
         if track is None:
             raise ProtocolError("The server sent no frame.")
         timeline = done.timeline or self.request.timeline
-        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s)
+        layers = self._joined_layers()
+        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s, layers)
         self._done()
 
     def _done(self) -> None:
@@ -286,6 +179,17 @@ class Job:
             np.concatenate(heads) if heads else None,
         )
 
+    def _joined_layers(self) -> LayerValues | None:
+        """The layers that arrived; None where there are none.
+
+        Raises:
+            ProtocolError: only some frames have them.
+        """
+        parts = [frames.layers for frames in self._arrived if frames.layers is not None]
+        if len(parts) not in (0, len(self._arrived)):
+            raise ProtocolError("The server sent layers for some frames only.")
+        return LayerValues.joined(parts) if parts else None
+
     def _order_fields(self, credit: int) -> dict[str, Any]:
         """The fields of `Animate`."""
         request = self.request
@@ -301,6 +205,7 @@ class Job:
             "phones": request.phones,
             "script": request.script,
             "credit": credit,
+            "layers": request.layers,
         }
 
 
@@ -332,7 +237,9 @@ class EditJob(Job):
         track = self._joined(done)
         assert self.header is not None
         timeline = done.timeline or self.request.timeline
-        self.changed = EditReply(self._first_frame, self.header.n_frames, track, done.notes, timeline, done.elapsed_s)
+        self.changed = EditReply(
+            self._first_frame, self.header.n_frames, track, done.notes, timeline, done.elapsed_s, self._joined_layers()
+        )
         self._done()
 
     def _expect(self, header: TrackHeader) -> None:

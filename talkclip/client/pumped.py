@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from talkclip import __version__
 from talkclip.client.failures import ConnectionFailed, error_of
-from talkclip.client.job import EditJob, Job, JobState, SpeakRequest
+from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
+from talkclip.client.request import SpeakRequest
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import FileState, Upload
 from talkclip.client.video_job import Drawing, VideoJob
@@ -85,6 +86,7 @@ class PumpedClient:
         transport: Transport | None = None,
         timeouts: Timeouts = Timeouts(),
         clock: Callable[[], float] = time.monotonic,
+        why_silent: Callable[[], TalkClipError | None] = lambda: None,
     ) -> None:
         """A client of the server at `address`; nothing is connected yet.
 
@@ -94,6 +96,8 @@ class PumpedClient:
             transport: in place of ZeroMQ.
             timeouts: how long to wait.
             clock: seconds.
+            why_silent: asked while nobody answers and when the connection is lost; whoever started the server may know
+                why it is not there and never will be. None = nothing is known: go on waiting.
 
         Raises:
             InputError: the file of keys cannot be used.
@@ -106,6 +110,7 @@ class PumpedClient:
         self._transport = transport or ZmqTransport(address, keys)
         self._timeouts = timeouts
         self._clock = clock
+        self._why_silent = why_silent
         self._open = False
         self._jobs: dict[str, Job] = {}
         self._outbox: list[bytes] = []
@@ -350,15 +355,17 @@ class PumpedClient:
         """Everything that arrived was handled: is the server still there?"""
         now, times = self._clock(), self._timeouts
         if self.welcome is None:
-            if now > self._connect_by or self._transport.refused():
-                self._shut(self._nobody())
+            reason = self._why_silent()
+            if reason is not None or now > self._connect_by or self._transport.refused():
+                self._shut(reason or self._nobody())
             elif now - self._hello_at > _HELLO_AGAIN_S and self._transport.broken():
                 self._outbox.clear()  # the server went away before it answered; it may be on its way up again
                 self._transport.open()
                 self._say_hello()
         elif self._transport.broken():
             text = f"The TalkCLIP server at {self.address} closed the connection: it was stopped, or it crashed."
-            self._shut(ConnectionFailed(text, "Start it again with `talkclip serve`, then try again.", "server_gone"))
+            hint = "Start it again with `talkclip serve`, then try again."
+            self._shut(self._why_silent() or ConnectionFailed(text, hint, "server_gone"))
         elif self._asked_at is not None:
             if now - self._asked_at > times.silence_s:
                 text = f"The TalkCLIP server at {self.address} has not answered for {times.silence_s:g} s."

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from talkclip.client.job import Job, JobState, SpeakRequest
+from talkclip.client.job import Job, JobState
+from talkclip.client.request import SpeakRequest
 from talkclip.client.upload import Upload
 from talkclip.errors import InputError, TalkClipError
 from talkclip.files import atomic_write

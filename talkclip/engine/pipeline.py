@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 import talkclip
-from talkclip.coefficients import CoefficientTrack
+from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.flame_solver import load_flame_map
 from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.models.style_space import StyleSpace
-from talkclip.engine.motion import LearnedMotion, MotionModel
+from talkclip.engine.motion import LayeredMotion, LearnedMotion, MotionModel
 from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
-from talkclip.engine.speech.frontend import SpeechFrontEnd
+from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_mix import prompt_codes
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
@@ -109,11 +109,20 @@ class Pipeline:
         style = self._style_track(timeline, request)
         stop_if(cancel)
         report(progress, "motion", 0.0, "Animating")
-        track = self._motion.animate(analysis, style, request.fps, request.seed, request.gains)
+        track, layers = self._drawn(analysis, style, request)
         report(progress, "motion", 1.0, "Done")
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        return AnimateResult(self._in_space(track, request.space), analysis.phones, timeline, readings, analysis.notes)
+        return AnimateResult(track, analysis.phones, timeline, readings, analysis.notes, layers)
+
+    def _drawn(
+        self, analysis: SpeechAnalysis, style: StyleTrack, request: AnimateRequest
+    ) -> tuple[CoefficientTrack, LayerValues | None]:
+        """The whole line in the requested space."""
+        asked = analysis, style, request.fps, request.seed, request.gains
+        if request.layers and isinstance(self._motion, LayeredMotion):
+            return self._in_space(request.space, *self._motion.animate_layers(*asked, 0, style.n_frames))
+        return self._in_space(request.space, self._motion.animate(*asked))
 
     def _style_track(self, timeline: PromptTimeline, request: AnimateRequest) -> StyleTrack:
         """How the line is spoken, per frame."""
@@ -142,8 +151,19 @@ class Pipeline:
             hint = "Start with --flame MODEL.pkl." if space == "flame" else "Use arkit52."
             raise InputError(f"Coefficients in '{space}' are not available here.", hint)
 
-    def _in_space(self, track: CoefficientTrack, space: str) -> CoefficientTrack:
-        return self._flame.apply(track) if space == "flame" and self._flame is not None else track
+    def _in_space(
+        self, space: str, track: CoefficientTrack, layers: LayerValues | None = None
+    ) -> tuple[CoefficientTrack, LayerValues | None]:
+        if space != "flame" or self._flame is None:
+            return track, layers
+        mapped = self._flame.apply(track)
+        return mapped, None if layers is None else _mapped(layers, self._flame, mapped.values)
+
+
+def _mapped(layers: LayerValues, flame: FlameMap, values: np.ndarray) -> LayerValues:
+    """Layers in `flame`, whose sum is `values`: the map is linear, and the mouth takes what rounding leaves over."""
+    expression, blinks, gaze = map(flame.mapped, (layers.expression, layers.blinks, layers.gaze))
+    return LayerValues(values - (expression + blinks + gaze), expression, blinks, gaze)
 
 
 def _placed(request: AnimateRequest, phones: PhoneTrack) -> PromptTimeline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from talkclip.audio import AudioClip
-from talkclip.coefficients import CoefficientTrack
+from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.text.understand import PromptReading
 from talkclip.errors import InputError
 from talkclip.gains import LayerGains
@@ -53,6 +53,7 @@ class AnimateRequest:
         gains: per layer.
         seed: of blinks and head motion; equal seeds give equal results.
         style: a clip whose style is mixed with that of the prompts; None: the prompts alone.
+        layers: whether the answer shall also say which layer moves what.
     """
 
     clip: AudioClip
@@ -65,6 +66,7 @@ class AnimateRequest:
     gains: LayerGains = dataclasses.field(default_factory=LayerGains)
     seed: int = 0
     style: StyleClip | None = None
+    layers: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,7 @@ class AnimateResult:
         timeline: the prompts as played (a script's directions with their times).
         readings: what was understood, one per distinct prompt.
         notes: from the speech front end (a transcript that does not fit somewhere, noise), one sentence each.
+        layers: the track as a sum of layers, where they were asked for and the motion model has them.
     """
 
     track: CoefficientTrack
@@ -84,3 +87,4 @@ class AnimateResult:
     timeline: PromptTimeline
     readings: tuple[PromptReading, ...]
     notes: tuple[str, ...] = ()
+    layers: LayerValues | None = None

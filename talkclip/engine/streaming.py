@@ -20,9 +20,9 @@ from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from talkclip.coefficients import CoefficientTrack
+from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.models.style_encoder import ClipStyler
-from talkclip.engine.motion import MotionModel
+from talkclip.engine.motion import LayeredMotion, MotionModel
 from talkclip.engine.pipeline import Pipeline, _placed
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
@@ -86,10 +86,12 @@ class Stretch:
     Attributes:
         first_frame: their place in the whole line.
         track: the frames, in the requested space.
+        layers: of these frames; see `AnimateResult`.
     """
 
     first_frame: int
     track: CoefficientTrack
+    layers: LayerValues | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -214,28 +216,33 @@ class StreamingPipeline(Pipeline):
             return
         if not isinstance(self._motion, StretchMotion):
             stop_if(cancel)
-            whole = self._motion.animate(analysis, style, request.fps, request.seed, request.gains)
-            yield self._cut(whole, span, request.space)
+            yield _cut(*self._drawn(analysis, style, request), span)
             return
         first, count = span.first, _FIRST_FRAMES
         while first < span.end:
             stop_if(cancel)
             end = min(first + count, span.end)
-            track = self._motion.animate_stretch(analysis, style, request.fps, request.seed, request.gains, first, end)
-            yield Stretch(first, self._in_space(track, request.space))
+            asked = analysis, style, request.fps, request.seed, request.gains, first, end
+            if request.layers and isinstance(self._motion, LayeredMotion):
+                drawn = self._in_space(request.space, *self._motion.animate_layers(*asked))
+            else:
+                drawn = self._in_space(request.space, self._motion.animate_stretch(*asked))
+            yield Stretch(first, *drawn)
             first, count = end, min(2 * count, max(math.ceil(_MOST_S * request.fps), _FIRST_FRAMES))
-
-    def _cut(self, whole: CoefficientTrack, span: Span, space: str) -> Stretch:
-        frames = slice(span.first, span.end)
-        head = None if whole.head is None else whole.head[frames]
-        start_s = whole.start_s + span.first / whole.fps
-        track = dataclasses.replace(whole, values=whole.values[frames], head=head, start_s=start_s)
-        return Stretch(span.first, self._in_space(track, space))
 
     def _finished(self, analysis: SpeechAnalysis, timeline: PromptTimeline) -> Finished:
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
         return Finished(analysis.phones, timeline, readings, analysis.notes)
+
+
+def _cut(whole: CoefficientTrack, layers: LayerValues | None, span: Span) -> Stretch:
+    """The frames of `span` out of a whole line."""
+    frames = slice(span.first, span.end)
+    head = None if whole.head is None else whole.head[frames]
+    start_s = whole.start_s + span.first / whole.fps
+    track = dataclasses.replace(whole, values=whole.values[frames], head=head, start_s=start_s)
+    return Stretch(span.first, track, None if layers is None else layers.rows(frames))
 
 
 def joined(stretches: list[Stretch], finished: Finished) -> AnimateResult:
@@ -244,4 +251,6 @@ def joined(stretches: list[Stretch], finished: Finished) -> AnimateResult:
     heads = [track.head for track in tracks if track.head is not None]
     values = np.concatenate([track.values for track in tracks])
     track = dataclasses.replace(tracks[0], values=values, head=np.concatenate(heads) if heads else None)
-    return AnimateResult(track, finished.phones, finished.timeline, finished.readings, finished.notes)
+    parts = [stretch.layers for stretch in stretches if stretch.layers is not None]
+    layers = LayerValues.joined(parts) if parts else None
+    return AnimateResult(track, finished.phones, finished.timeline, finished.readings, finished.notes, layers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, ClassVar
 
+from talkclip.coefficients import LayerValues
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
 from talkclip.protocol.parts import (
@@ -86,6 +87,7 @@ class Animate(Message):
         phones: phones with times, if known; they replace the speech analysis.
         script: stage directions with their words, placed at the aligned words.
         credit: how many chunks the server may send before it hears `credit`.
+        layers: whether chunks shall also hold the layers that their values are the sum of (not for `render`).
     """
 
     op: ClassVar[str] = "animate"
@@ -99,6 +101,7 @@ class Animate(Message):
     phones: PhoneTrack | None = None
     script: tuple[ScriptPart, ...] = ()
     credit: Annotated[int, Between(1, MAX_CREDIT)] = 16
+    layers: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,12 +241,14 @@ class Chunk(Message):
     Attributes:
         values: float32 (n, C), columns as in `track.names`.
         head: float32 (n, 6) head pose in the columns of `HEAD6`, when `track.has_head`.
+        layers: what `values` is the sum of, each (n, C); only where asked for, and not from engines without layers.
     """
 
     op: ClassVar[str] = "chunk"
     first_frame: Annotated[int, Between(0, 10_000_000)]
     values: Array2
     head: Array2 | None = None
+    layers: LayerValues | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from talkclip import protocol as p
+from talkclip.coefficients import LayerValues
 from talkclip.gains import LayerGains
 from talkclip.phones import PHONES41, Phone, PhoneTrack, Word
 from talkclip.script import ScriptPart
@@ -35,6 +36,7 @@ def arrays(columns: int) -> st.SearchStrategy[np.ndarray]:
     return hnp.arrays(np.float32, st.tuples(st.integers(0, 7), st.just(columns)), elements=floats)
 
 
+layers = arrays(7).map(lambda rows: LayerValues(rows, rows + 1, -rows, 2 * rows))
 edits = st.builds(PromptEdit, texts, st.floats(-2, 2))
 segments = st.builds(
     lambda prompt, start_s, length_s, intensity, found, uid, keys: PromptSegment(
@@ -76,7 +78,7 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.PutChunk: st.builds(p.PutChunk, ids, shas, sizes, st.binary(max_size=200)),
     p.Animate: st.builds(
         p.Animate, ids, audio, timelines, st.floats(1, 240), st.just("flame"), st.integers(0, 2**32 - 1), gains,
-        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT),
+        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT), st.booleans(),
     ),
     p.Edit: st.builds(
         lambda *fields, before: p.Edit(*fields, before=before),
@@ -100,7 +102,7 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
         p.TrackHeader, ids, st.just("arkit52"), st.just(("a", "b")), st.floats(1, 240), seconds, st.integers(1, 10**7),
         st.booleans(), st.none() | st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7)),
     ),
-    p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6)),
+    p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6), st.none() | layers),
     p.VideoHeader: st.builds(
         p.VideoHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.integers(1, 2**40)
     ),
@@ -321,6 +323,14 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], part: str) -> None:
 def test_arrays_must_be_what_they_say(values: Any) -> None:
     plain = {"v": 1, "op": "chunk", "id": "c", "first_frame": 0, "values": values}
     assert "chunk.values" in refused(plain, p.FROM_SERVER).message
+
+
+def test_layers_must_fit_each_other() -> None:
+    rows = {"dtype": "<f4", "shape": [1, 2], "data": b"\0" * 8}
+    layers = {"mouth": rows, "expression": rows, "blinks": rows, "gaze": rows | {"shape": [2, 1]}}
+    plain = {"v": 1, "op": "chunk", "id": "c", "first_frame": 0, "values": rows, "layers": layers}
+    assert "chunk.layers" in refused(plain, p.FROM_SERVER).message
+    assert "'expression' is missing" in refused(plain | {"layers": {"mouth": rows}}, p.FROM_SERVER).message
 
 
 def test_what_cannot_travel_is_refused_before_it_is_sent() -> None:

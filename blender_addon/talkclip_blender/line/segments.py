@@ -9,6 +9,7 @@ from talkclip.errors import InputError
 from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
 
 from ..properties import TalkClipCharacter
+from . import intensity, sound
 from .sound import Line
 
 # A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
@@ -49,4 +50,20 @@ def _segment(segment: Any, line: Line, fps: float) -> PromptSegment:
         span = ((first - line.start_frame) / fps, (end - line.start_frame) / fps)
         blends = (segment.blend_in_s, segment.blend_out_s)
     edits = tuple(PromptEdit(edit.text.strip(), edit.weight) for edit in segment.edits if edit.text.strip())
-    return PromptSegment(segment.prompt.strip(), *span, segment.intensity, edits, *blends, uid=segment.uid)
+    keys = _intensity_keys(segment, line, fps)
+    # A keyed value depends on the current frame, and a request must not.
+    constant = intensity.DEFAULT if keys else segment.intensity
+    return PromptSegment(segment.prompt.strip(), *span, constant, edits, *blends, uid=segment.uid, intensity_keys=keys)
+
+
+def _intensity_keys(segment: Any, line: Line, fps: float) -> tuple[tuple[float, float], ...]:
+    """(seconds, intensity) where it is keyed. A curve is sampled wherever the segment plays, its blends included."""
+    if segment.whole_line:
+        length_s = sound.length_s(line)
+        known = (line.start_frame, line.start_frame + (length_s or 0.0) * fps)
+        reach = known if length_s else intensity.key_range(segment.id_data, segment.uid)
+    else:
+        first, end = segment.frame_start, segment.frame_end
+        reach = (first - segment.blend_in_s * fps / 2, end + segment.blend_out_s * fps / 2)
+    keys = intensity.keys_over(segment.id_data, segment.uid, *reach)
+    return tuple(((frame - line.start_frame) / fps, value) for frame, value in keys)

@@ -40,13 +40,18 @@ def extension() -> ModuleType:
 @pytest.fixture
 def scene(extension: ModuleType) -> Iterator[bpy.types.Scene]:
     """An empty scene at 30 fps, frames 1 to 250; the preferences point at the test server."""
+    yield new_file()
+
+
+def new_file() -> bpy.types.Scene:
+    """What the fixture `scene` gives."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     if MODULE not in bpy.context.preferences.addons:  # factory settings forget add-ons
         addon_utils.enable(MODULE, default_set=True)
     bpy.context.preferences.addons[MODULE].preferences.server_address = os.environ["TALKCLIP_TEST_SERVER"]
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 30, 1.0
-    yield scene
+    return scene
 
 
 @pytest.fixture
@@ -99,6 +104,20 @@ def shapes(body: bpy.types.Object, frame: int) -> dict[str, float]:
     return {block.name: block.value for block in shown(body, frame).data.shape_keys.key_blocks}
 
 
+class Button:
+    """The properties of an operator in a layout; an unknown operator, property or choice is an error."""
+
+    def __init__(self, name):
+        module, operator = name.split(".")
+        assert operator in dir(getattr(bpy.ops, module)), name
+        object.__setattr__(self, "known", getattr(getattr(bpy.ops, module), operator).get_rna_type().properties)
+
+    def __setattr__(self, name, value):
+        assert name in self.known, name
+        if self.known[name].type == "ENUM":
+            assert value in self.known[name].enum_items, value
+
+
 class Paper:
     """Takes what a panel draws, as Blender's layout would; an unknown property, operator or icon is an error."""
 
@@ -121,12 +140,20 @@ class Paper:
             if "icon" in given:
                 assert given["icon"] in parameters["icon"].enum_items, given["icon"]
             if name == "prop":
-                assert given["property"] in given["data"].bl_rna.properties, given["property"]
+                if given["property"].startswith("["):  # a custom property
+                    given["data"].path_resolve(given["property"])
+                else:
+                    assert given["property"] in given["data"].bl_rna.properties, given["property"]
+            if name == "menu":
+                assert hasattr(bpy.types, given["menu"]), given["menu"]
+            if name == "template_list":
+                assert hasattr(bpy.types, given["listtype_name"]), given["listtype_name"]
+            self.lines.append(
+                (name, given.get("text") or given.get("property") or given.get("propname") or given.get("operator"))
+            )
             if name == "operator":
-                module, operator = given["operator"].split(".")
-                assert operator in dir(getattr(bpy.ops, module))
-            self.lines.append((name, given.get("text") or given.get("property") or given.get("operator")))
-            return self if name in ("row", "column", "box") else None
+                return Button(given["operator"])
+            return self if name in ("row", "column", "box", "split", "grid_flow", "column_flow") else None
 
         return draw
 
