@@ -144,8 +144,10 @@ def face_mesh(active: bpy.types.Object | None) -> bpy.types.Object | None:
 
 def companions(mesh: bpy.types.Object) -> list[bpy.types.Object]:
     """Other meshes on the same armature or parent, at the same place, whose shape keys bear the face's names."""
-    rig = _match(mesh).rig
-    found = [body for body in _family(mesh) if body != mesh and _match_part(body, rig) is not None]
+    match = _match(mesh)
+    if match is None:
+        return []
+    found = [body for body in _family(mesh) if body != mesh and _match_part(body, match.rig) is not None]
     found = sorted((body for body in found if _touch(mesh, body)), key=lambda body: body.name)
     one_each = {body.data.shape_keys: body for body in reversed(found) if body.data != mesh.data}
     return sorted(one_each.values(), key=lambda body: body.name)
