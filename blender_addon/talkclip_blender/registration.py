@@ -24,9 +24,10 @@ CLASSES: tuple[type, ...] = (
     # What is saved; parts before the whole.
     line.TalkClipEdit,
     line.TalkClipSegment,
+    result.TalkClipPart,
     result.TalkClipTake,
     character.TalkClipMapping,
-    character.TalkClipPart,
+    character.TalkClipBody,
     character.TalkClipDriver,
     character.TalkClipRig,
     properties.TalkClipCharacter,

@@ -1,9 +1,9 @@
 """A TalkCLIP server process with a small deterministic engine: the same protocol, answers that a test can foresee.
 
-    python rehearsal_server.py [--stall | --die]
+    python rehearsal_server.py [--stall | --die | --flat]
 
 The answer depends on every field that Blender sends, so that a field lost on the way changes it. `--stall` never
-finishes a job (until cancelled), `--die` ends the process in the middle of the first job.
+finishes a job (until cancelled), `--die` ends the process in the middle of the first job, `--flat` knows no layers.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from talkclip.coefficients import ARKIT52
+from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader
+from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, TrackHeader
 from talkclip.timebase import frame_count, frame_times
+from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
 from talkclip_server import READY, running_server
 
 N_EXPRESSION = 50
+REACH = 2
 
 
 class RehearsalEngine:
-    """Waves of a different phase per channel."""
+    """Waves of a different phase per channel, in layers."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
@@ -45,15 +47,20 @@ class RehearsalEngine:
         while self.mode == "stall":
             stop_if(cancel)
             time.sleep(0.01)
-        values, head, names = _motion(order, _duration_s(audio, order.audio.name))
-        yield TrackHeader(order.id, order.space, names, order.fps, 0.0, len(values), True)
-        for first in range(0, len(values), chunk_frames):
-            span = slice(first, first + chunk_frames)
-            yield Chunk(order.id, first, values[span], head[span])
+        motion = _Motion(order, _duration_s(audio, order.audio.name))
+        part = motion.changed_since(order.before, order.timeline) if isinstance(order, Edit) else None
+        first, end = (part.first_frame, part.first_frame + part.n_frames) if part else (0, motion.n_frames)
+        layers = motion.layers(order.timeline)
+        yield TrackHeader(order.id, order.space, motion.names, order.fps, 0.0, motion.n_frames, first < end, part)
+        for start in range(first, end, chunk_frames):
+            rows = layers.rows(slice(start, min(start + chunk_frames, end)))
+            head = motion.head[start : start + rows.shape[0]]
+            asked = order.layers and self.mode != "flat"
+            yield Chunk(order.id, start, rows.total(), head, rows if asked else None)
             if self.mode == "die":
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
-        yield Done(order.id, len(values), 0.0, "rehearsal", (f"heard: {order.text}",))
+        yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",))
 
 
 def _duration_s(audio: Path, name: str) -> float:
@@ -63,27 +70,69 @@ def _duration_s(audio: Path, name: str) -> float:
         raise InputError(f"{name}: is no sound.", "Choose a sound file.") from None
 
 
-def _motion(order: Animate, duration_s: float) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    end_s = duration_s if order.audio.end_s is None else min(order.audio.end_s, duration_s)
-    times = frame_times(frame_count(end_s - order.audio.start_s, order.fps), order.fps)[:, None]
-    words = "|".join(f"{s.prompt} {s.intensity:.3f}" for s in order.timeline.segments) + f"|{order.text}|{order.seed}"
-    phase = zlib.crc32(words.encode()) % 1000 / 159.0
-    names = ARKIT52 if order.space == "arkit52" else flame_channels(N_EXPRESSION)
-    columns = np.arange(len(names))[None, :]
-    wave = np.sin(times * (3 + columns % 7) + columns + phase)
-    if order.space == "arkit52":
-        values = 0.5 + 0.5 * wave
-        values[:, 7::13] = 0.25  # some channels keep still
-    else:
-        values = np.where(columns < N_EXPRESSION, 2.0 * wave, 0.2 * wave)
-    head = 0.2 * np.sin(times * 2 + np.arange(6)[None, :] + phase)
-    return values.astype(np.float32), head.astype(np.float32), names
+class _Motion:
+    """What an order moves.
+
+    The mouth and the head follow words and seed, the expression the prompts, the lids blink, and the eyes turn against
+    the head. For `arkit52`, every sum of layers stays within 0..1.
+    """
+
+    def __init__(self, order: Animate, duration_s: float) -> None:
+        end_s = duration_s if order.audio.end_s is None else min(order.audio.end_s, duration_s)
+        self.n_frames = frame_count(end_s - order.audio.start_s, order.fps)
+        self.fps = order.fps
+        self.names = ARKIT52 if order.space == "arkit52" else flame_channels(N_EXPRESSION)
+        self._times_s = frame_times(self.n_frames, order.fps)
+        self._speech = f"{order.text}|{order.seed}"
+        if order.space == "arkit52":
+            self._size, self._eyes = np.ones(len(ARKIT52)), [1, 2, 3, 8, 9, 10]
+        else:
+            self._size, self._eyes = np.where(np.arange(len(self.names)) < N_EXPRESSION, 10.0, 0.3), [*range(-6, 0)]
+        turn = np.arange(len(HEAD6)) + _phase(self._speech)
+        self.head = (0.2 * np.sin(self._times_s[:, None] * 2 + turn)).astype(np.float32)
+
+    def layers(self, timeline: PromptTimeline) -> LayerValues:
+        mouth = 0.45 + 0.15 * self._waves(self._speech)
+        mouth[:, 7::13] = 0.25  # some channels keep still
+        blinks, gaze = np.zeros_like(mouth), np.zeros_like(mouth)
+        blinks[:, [0, 3]] = 0.1 * (self._times_s[:, None] % 2 < 0.2)
+        gaze[:, self._eyes] = 0.5 * self.head
+        return LayerValues(*(part * self._size for part in (mouth, self._expression(timeline), blinks, gaze)))
+
+    def changed_since(self, before: PromptTimeline, after: PromptTimeline) -> FrameSpan:
+        """The frames in which two timelines differ, and `REACH` on each side."""
+        different = np.flatnonzero((self._expression(before) != self._expression(after)).any(axis=1))
+        if different.size == 0:
+            return FrameSpan(0, 0)
+        first = max(int(different[0]) - REACH, 0)
+        return FrameSpan(first, min(int(different[-1]) + 1 + REACH, self.n_frames) - first)
+
+    def _expression(self, timeline: PromptTimeline) -> np.ndarray:
+        """(T, C)"""
+        total = np.zeros((self.n_frames, len(self.names)))
+        weights = timeline.weights(self._times_s)
+        for segment, weight in zip(timeline.segments, weights.T, strict=True):
+            words = "|".join([segment.prompt, *(f"{edit.text} {edit.weight:.3f}" for edit in segment.edits)])
+            amount = 0.1 * segment.intensity_at(self._times_s) * weight
+            total += amount[:, None] * self._waves(words)
+        total[:, 7::13] = 0.0
+        return total
+
+    def _waves(self, words: str) -> np.ndarray:
+        """(T, C) -1..1, another phase for other words."""
+        columns = np.arange(len(self.names))
+        return np.sin(self._times_s[:, None] * (3 + columns % 7) + columns + _phase(words))
+
+
+def _phase(words: str) -> float:
+    return zlib.crc32(words.encode()) % 1000 / 159.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stall", action="store_const", const="stall", dest="mode")
     parser.add_argument("--die", action="store_const", const="die", dest="mode")
+    parser.add_argument("--flat", action="store_const", const="flat", dest="mode")
     mode = parser.parse_args().mode or "normal"
     with running_server(RehearsalEngine(mode)) as server:
         print(f"{READY} {server.address}", flush=True)

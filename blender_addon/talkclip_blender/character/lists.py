@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from .properties import TalkClipDriver, TalkClipMapping, TalkClipPart
+from .properties import TalkClipBody, TalkClipDriver, TalkClipMapping
 
 _SURE, _LIKELY = 0.95, 0.75
 _SHORT = {"DEFAULT": "", "CONTROL": "control", "REPLACE": "replaced", "LEAVE": "left"}
@@ -55,7 +55,7 @@ class TALKCLIP_UL_parts(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
     """The objects that move."""
 
     def draw_item(
-        self, _context: bpy.types.Context, layout: Any, _data: Any, part: TalkClipPart, _icon: int, _active: Any,
+        self, _context: bpy.types.Context, layout: Any, _data: Any, part: TalkClipBody, _icon: int, _active: Any,
         _active_name: str,
     ) -> None:  # fmt: skip
         """Blender draws this."""

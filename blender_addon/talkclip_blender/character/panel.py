@@ -41,7 +41,7 @@ class TALKCLIP_PT_character(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Bl
         except InputError as problem:
             layout.label(text=problem.message, icon="INFO")
             if face.face_mesh(active) is not None:
-                layout.label(text=problem.remedy)
+                layout.label(text=problem.hint)
                 return
             if active is not None and active.type == "MESH" and active.data.shape_keys is not None:
                 row = layout.row(align=True)
@@ -87,18 +87,43 @@ class _RigPanel(CharacterPanel):
     bl_parent_id: ClassVar[str] = "TALKCLIP_PT_character"
     bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        """Blender draws this."""
-        settings = face.face_mesh(context.active_object).talkclip.rig
-        if settings.rows:
-            self.draw_rig(settings)
-        else:
-            self.layout.label(text="Recognised anew each time", icon="INFO")
-            self.layout.operator("talkclip.recognise", icon="VIEWZOOM")
 
-    def draw_rig(self, settings: TalkClipRig) -> None:
-        """With a table."""
-        raise NotImplementedError
+def _table(layout: Any, context: bpy.types.Context) -> TalkClipRig | None:
+    """The character's table; without one, how to get it is drawn."""
+    settings = face.face_mesh(context.active_object).talkclip.rig
+    if settings.rows:
+        return settings
+    layout.label(text="Recognised anew each time", icon="INFO")
+    layout.operator("talkclip.recognise", icon="VIEWZOOM")
+    return None
+
+
+def _draw_row(layout: Any, row: Any, limits: list[sliders.Limit]) -> None:
+    column = layout.column(align=True)
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.prop(row, "channel")
+    column.prop(row, "shape", icon="SHAPEKEY_DATA")
+    column.prop(row, "object")
+    column.prop(row, "gain")
+    for limit in limits:
+        if limit.shape == row.shape:
+            line = layout.row()
+            line.label(text=limit.text, icon="ERROR")
+            line.operator("talkclip.widen_sliders", text="Widen").shape = row.shape
+
+
+def _draw_left_over(layout: Any, title: str, names: list[str], option: str) -> None:
+    if not names:
+        return
+    box = layout.box().column(align=True)
+    box.label(text=f"{title}: {len(names)}")
+    for name in names[:_SHOWN]:
+        line = box.row(align=True)
+        line.label(text=name)
+        setattr(line.operator("talkclip.add_mapping", text="", icon="ADD", emboss=False), option, name)
+    if len(names) > _SHOWN:
+        box.label(text=f"and {len(names) - _SHOWN} more: {', '.join(names[_SHOWN:])}")
 
 
 class TALKCLIP_PT_mapping(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -107,9 +132,12 @@ class TALKCLIP_PT_mapping(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's
     bl_label = "Mapping"
     bl_order = 0
 
-    def draw_rig(self, settings: TalkClipRig) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """The table, its active row, and what is left over."""
         layout = self.layout
+        settings = _table(layout, context)
+        if settings is None:
+            return
         row = layout.row()
         row.template_list("TALKCLIP_UL_mapping", "", settings, "rows", settings, "active_row", rows=6)
         side = row.column(align=True)
@@ -117,39 +145,13 @@ class TALKCLIP_PT_mapping(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's
         side.operator("talkclip.remove_mapping", text="", icon="REMOVE")
         limits = sliders.limits_of(settings)
         if 0 <= settings.active_row < len(settings.rows):
-            self._draw_row(settings.rows[settings.active_row], limits)
+            _draw_row(layout, settings.rows[settings.active_row], limits)
         if limits:
             line = layout.row()
             line.label(text=f"{len(limits)} limited by their sliders", icon="ERROR")
             line.operator("talkclip.widen_sliders", text="Widen All").shape = ""
-        self._draw_left_over("Channels that move nothing", table.unused_channels(settings), "channel")
-        self._draw_left_over("Shape keys nothing moves", table.unused_shapes(settings), "shape")
-
-    def _draw_row(self, row: Any, limits: list[sliders.Limit]) -> None:
-        column = self.layout.column(align=True)
-        column.use_property_split = True
-        column.use_property_decorate = False
-        column.prop(row, "channel")
-        column.prop(row, "shape", icon="SHAPEKEY_DATA")
-        column.prop(row, "object")
-        column.prop(row, "gain")
-        for limit in limits:
-            if limit.shape == row.shape:
-                line = self.layout.row()
-                line.label(text=limit.text, icon="ERROR")
-                line.operator("talkclip.widen_sliders", text="Widen").shape = row.shape
-
-    def _draw_left_over(self, title: str, names: list[str], option: str) -> None:
-        if not names:
-            return
-        box = self.layout.box().column(align=True)
-        box.label(text=f"{title}: {len(names)}")
-        for name in names[:_SHOWN]:
-            line = box.row(align=True)
-            line.label(text=name)
-            setattr(line.operator("talkclip.add_mapping", text="", icon="ADD", emboss=False), option, name)
-        if len(names) > _SHOWN:
-            box.label(text=f"and {len(names) - _SHOWN} more: {', '.join(names[_SHOWN:])}")
+        _draw_left_over(layout, "Channels that move nothing", table.unused_channels(settings), "channel")
+        _draw_left_over(layout, "Shape keys nothing moves", table.unused_shapes(settings), "shape")
 
 
 class TALKCLIP_PT_drivers(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -158,9 +160,12 @@ class TALKCLIP_PT_drivers(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's
     bl_label = "Drivers"
     bl_order = 1
 
-    def draw_rig(self, settings: TalkClipRig) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """The character's choice, then each shape key."""
         layout = self.layout
+        settings = _table(layout, context)
+        if settings is None:
+            return
         if not settings.drivers:
             layout.label(text="No shape key follows a driver", icon="CHECKMARK")
             layout.operator("talkclip.find_drivers", icon="VIEWZOOM")
@@ -185,8 +190,11 @@ class TALKCLIP_PT_parts(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's n
     bl_label = "Objects"
     bl_order = 2
 
-    def draw_rig(self, settings: TalkClipRig) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """The list."""
+        settings = _table(self.layout, context)
+        if settings is None:
+            return
         row = self.layout.row()
         row.template_list("TALKCLIP_UL_parts", "", settings, "parts", settings, "active_part", rows=3)
         side = row.column(align=True)

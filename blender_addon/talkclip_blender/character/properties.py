@@ -24,6 +24,9 @@ from bpy.props import (
 from talkclip.coefficients import ARKIT52
 
 _GAIN_MAX: Final = 100.0
+# What is edited on a library override is kept with the file.
+_OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
+_OVERRIDE_ROWS: Final = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}
 _WAYS: Final = (
     ("CONTROL", "Key the Control", "Key the slider or bone that the shape follows, where it can be found out how"),
     (
@@ -75,73 +78,99 @@ class TalkClipMapping(bpy.types.PropertyGroup):
     channel: StringProperty(
         name="Channel", description="Which of the channels moves it (jawOpen, mouthSmileLeft, ...)",
         search=_channel_names, update=_by_hand,
+        override=_OVERRIDE,
     )  # fmt: skip
     object: PointerProperty(
         name="Only On", description="Only this object's shape; empty: every object of the character that has it",
         type=bpy.types.Object, poll=_has_shapes, update=_by_hand,
+        override=_OVERRIDE,
     )  # fmt: skip
-    shape: StringProperty(name="Shape Key", description="The shape key it moves", search=_shape_names, update=_by_hand)
+    shape: StringProperty(
+        name="Shape Key", description="The shape key it moves", search=_shape_names, update=_by_hand, override=_OVERRIDE
+    )
     gain: FloatProperty(
         name="Gain", description="The shape key's value where the channel is full. Several rows may move one shape key",
         default=1.0, min=-_GAIN_MAX, max=_GAIN_MAX, soft_min=-2.0, soft_max=2.0, update=_by_hand,
+        override=_OVERRIDE,
     )  # fmt: skip
     use: BoolProperty(
-        name="Use", description="Off: the channel leaves this shape key alone", default=True, update=_by_hand
+        name="Use",
+        description="Off: the channel leaves this shape key alone",
+        default=True,
+        update=_by_hand,
+        override=_OVERRIDE,
     )
     confidence: FloatProperty(
-        name="Confidence", description="How sure it is that this shape key is meant", min=0.0, max=1.0, default=1.0
+        name="Confidence",
+        description="How sure it is that this shape key is meant",
+        min=0.0,
+        max=1.0,
+        default=1.0,
+        override=_OVERRIDE,
     )
-    by_hand: BoolProperty(name="Made by Hand", description="Recognise Again keeps it as it is")
+    by_hand: BoolProperty(name="Made by Hand", description="Recognise Again keeps it as it is", override=_OVERRIDE)
 
 
-class TalkClipPart(bpy.types.PropertyGroup):
+class TalkClipBody(bpy.types.PropertyGroup):
     """One object of the character: the face, its teeth, tongue, brows, ..."""
 
-    object: PointerProperty(name="Object", type=bpy.types.Object, poll=_has_shapes, update=_by_hand)
+    object: PointerProperty(name="Object", type=bpy.types.Object, poll=_has_shapes, update=_by_hand, override=_OVERRIDE)
     use: BoolProperty(
-        name="Use", description="Whether this object's shape keys are keyed", default=True, update=_by_hand
+        name="Use",
+        description="Whether this object's shape keys are keyed",
+        default=True,
+        update=_by_hand,
+        override=_OVERRIDE,
     )
-    by_hand: BoolProperty(name="Made by Hand", description="Recognise Again keeps it as it is")
+    by_hand: BoolProperty(name="Made by Hand", description="Recognise Again keeps it as it is", override=_OVERRIDE)
 
 
 class TalkClipDriver(bpy.types.PropertyGroup):
     """One shape key that follows a driver, and what is done about it."""
 
-    object: PointerProperty(name="Object", type=bpy.types.Object)
-    shape: StringProperty(name="Shape Key")
+    object: PointerProperty(name="Object", type=bpy.types.Object, override=_OVERRIDE)
+    shape: StringProperty(name="Shape Key", override=_OVERRIDE)
     way: EnumProperty(
         name="Way",
         description="What is done about this driven shape key",
         items=(("DEFAULT", "As the Character", "As chosen for the character"), *_WAYS),
         default="DEFAULT",
+        override=_OVERRIDE,
     )
-    follows: StringProperty(name="Follows", description="What it follows, or why that cannot be keyed")
-    can_key: BoolProperty(name="Can Key", description="Whether the control can be keyed in the shape key's stead")
-    muted: BoolProperty(name="Switched Off", description="TalkCLIP has switched this driver off")
+    follows: StringProperty(
+        name="Follows", description="What it follows, or why that cannot be keyed", override=_OVERRIDE
+    )
+    can_key: BoolProperty(
+        name="Can Key", description="Whether the control can be keyed in the shape key's stead", override=_OVERRIDE
+    )
+    muted: BoolProperty(name="Switched Off", description="TalkCLIP has switched this driver off", override=_OVERRIDE)
 
 
 class TalkClipRig(bpy.types.PropertyGroup):
     """The mapping table of one character."""
 
-    rig_id: StringProperty(name="Recognised As", description="The rig whose names these are")
-    label: StringProperty(name="Rig", description="Name of the rig, or of the preset it was loaded from")
-    low: FloatProperty(name="Lowest", description="Shape keys are never set lower", default=0.0)
-    high: FloatProperty(name="Highest", description="Shape keys are never set higher", default=1.0)
-    rows: CollectionProperty(type=TalkClipMapping)
-    active_row: IntProperty(name="Row")
-    parts: CollectionProperty(type=TalkClipPart)
-    active_part: IntProperty(name="Object")
-    drivers: CollectionProperty(type=TalkClipDriver)
-    active_driver: IntProperty(name="Driven Shape Key")
+    rig_id: StringProperty(name="Recognised As", description="The rig whose names these are", override=_OVERRIDE)
+    label: StringProperty(
+        name="Rig", description="Name of the rig, or of the preset it was loaded from", override=_OVERRIDE
+    )
+    low: FloatProperty(name="Lowest", description="Shape keys are never set lower", default=0.0, override=_OVERRIDE)
+    high: FloatProperty(name="Highest", description="Shape keys are never set higher", default=1.0, override=_OVERRIDE)
+    rows: CollectionProperty(type=TalkClipMapping, override=_OVERRIDE_ROWS)
+    active_row: IntProperty(name="Row", override=_OVERRIDE)
+    parts: CollectionProperty(type=TalkClipBody, override=_OVERRIDE_ROWS)
+    active_part: IntProperty(name="Object", override=_OVERRIDE)
+    drivers: CollectionProperty(type=TalkClipDriver, override=_OVERRIDE_ROWS)
+    active_driver: IntProperty(name="Driven Shape Key", override=_OVERRIDE)
     driver_way: EnumProperty(
         name="Driven Shape Keys",
         description="What is done about shape keys that follow drivers; one shape key may be told otherwise below",
         items=_WAYS,
         default="CONTROL",
+        override=_OVERRIDE,
     )
 
 
 class RigSettings:
     """The part of a character's properties that says what its face is made of."""
 
-    rig: PointerProperty(type=TalkClipRig)
+    rig: PointerProperty(type=TalkClipRig, override=_OVERRIDE)

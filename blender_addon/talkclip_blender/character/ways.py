@@ -8,7 +8,7 @@ from typing import Literal
 
 import bpy
 
-from . import drivers, table
+from . import drivers, face, table
 from .drivers import Driven
 from .face import Face
 from .places import Place
@@ -23,7 +23,7 @@ class DrivenShape:
     body: bpy.types.Object
     driven: Driven
     way: Way
-    """`along`: it follows another shape of the face, which is keyed, so it moves by itself."""
+    """`along`: it follows another shape of the face, or what turns the head, which is keyed: it moves by itself."""
     curve: bpy.types.FCurve
     """Its driver."""
 
@@ -49,7 +49,8 @@ def driven_of(found: Face) -> list[DrivenShape]:
     result = []
     for body, shape, curve in shapes:
         driven = drivers.read(shape, curve, (found.rig.low, found.rig.high), frozenset(cut))
-        result.append(DrivenShape(body, driven, _way(driven, ways[body, shape], settings.driver_way, keyed), curve))
+        along = driven.control is not None and (driven.control.place in keyed or _turns(found, driven.control.place))
+        result.append(DrivenShape(body, driven, _way(driven, ways[body, shape], settings.driver_way, along), curve))
     return result
 
 
@@ -89,10 +90,19 @@ def _keyed_shapes(found: Face, driven: set[Place]) -> set[Place]:
     return mapped - driven
 
 
-def _way(driven: Driven, chosen: str, default: str, keyed: set[Place]) -> Way:
-    if chosen == "DEFAULT" and driven.control is not None and driven.control.place in keyed:
-        return "along"
+def _turns(found: Face, place: Place) -> bool:
+    """Whether it is the rotation of the head, or of a jaw or eye bone that the rig's own table turns."""
+    turners = [found.head, *(face.turner(found.armature, bone) for bone in found.rig.turns)]
+    return any(
+        each is not None and each.owner == place.owner and place.data_path.startswith(each.path + "rotation")
+        for each in turners
+    )
+
+
+def _way(driven: Driven, chosen: str, default: str, along: bool) -> Way:
     way = default if chosen == "DEFAULT" else chosen
+    if along and (chosen == "DEFAULT" or way == "CONTROL"):
+        return "along"
     if way == "CONTROL":
         return "leave" if driven.control is None else "control"
     return "replace" if way == "REPLACE" else "leave"

@@ -22,7 +22,7 @@ from talkclip_rigs.retarget import HEAD_ROTATION, Curves, Drive, RigProfile, Rot
 from ..character import axes, face
 from ..character.face import Face, Turner
 from ..character.ways import driven_of, switch_drivers
-from . import keying, layers
+from . import keying, rest
 from .control_channels import Moved, control_channels
 from .keying import Channel
 
@@ -63,16 +63,15 @@ def channels_of(found: Face, track: CoefficientTrack) -> tuple[list[Channel], li
                 moved.append(Moved(shape, values))
             elif shape.way == "leave":
                 left.append(name)
-    turned = _turned(found, track, turns, turners)
-    taken = {(channel.owner, channel.address) for channel in turned}
     through, through_notes = control_channels(moved)
-    channels += [channel for channel in through if (channel.owner, channel.address) not in taken]
+    channels += through
     if not channels:
         raise InputError(
             f"All face shapes of '{found.mesh.name}' follow drivers.",
             "Choose what is done about them in Character > Drivers, or delete the drivers.",
         )
-    return channels + turned, notes + through_notes + _left_notes(left) + _muted_notes(found, channels)
+    notes += through_notes + _left_notes(left) + _muted_notes(found, channels)
+    return channels + _turned(found, track, turns, turners), notes
 
 
 def make_way(found: Face, channels: list[Channel]) -> list[str]:
@@ -182,7 +181,7 @@ def _why_not(target: Turner | None, turn: RotationDrive) -> str:
         return f"The armature has no bone '{turn.bone}': its movement is left out."
     if face.is_driven(target):
         return f"The {target.label} follows a driver or constraint: it did not get keys."
-    keyed = {path for path, _ in layers.animated_by_user(target.owner)}
+    keyed = {path for path, _ in rest.animated_by_user(target.owner)}
     if turn.sources == HEAD_ROTATION and any(path.startswith(target.path + "rotation") for path in keyed):
         return f"You have keyed the {target.label} yourself: the head was left to you."
     return ""
@@ -208,8 +207,8 @@ def _turn_channels(target: Turner, euler: np.ndarray) -> list[Channel]:
     posed, mode = target.posed, target.posed.rotation_mode
     name = axes.ROTATION_PATH.get(mode, "rotation_euler")
     path = target.path + name
-    rest = np.eye(3) if target.bone else _rest_rotation(target.owner, path, mode)
-    values = axes.rotation_values(euler, mode, rest)
+    stand = np.eye(3) if target.bone else _rest_rotation(target.owner, path, mode)
+    values = axes.rotation_values(euler, mode, stand)
     group = target.bone or "TalkCLIP"
     return [Channel(posed.id_data, path, index, values[:, index], group) for index in range(values.shape[1])]
 
@@ -217,7 +216,7 @@ def _turn_channels(target: Turner, euler: np.ndarray) -> list[Channel]:
 def _rest_rotation(owner: bpy.types.Object, path: str, mode: str) -> np.ndarray:
     """How an object stands where TalkCLIP does not turn it, 3x3."""
     size = 3 if mode not in axes.ROTATION_PATH else 4
-    values = [layers.rest_value(owner, path, index) for index in range(size)]
+    values = [rest.rest_value(owner, path, index) for index in range(size)]
     if mode == "QUATERNION":
         return np.array(Quaternion(values).normalized().to_matrix())
     if mode == "AXIS_ANGLE":

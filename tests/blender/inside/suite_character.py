@@ -187,6 +187,7 @@ def test_a_preset_fits_another_file(head, tmp_path):
     assert "Hero__Gesicht_1" in drawn(panel("TALKCLIP_MT_rig_presets"))
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True, load_ui=False)
+    bpy.context.scene.render.fps = 30
     bpy.ops.talkclip.add_default_head()
     other = bpy.context.object
     other.name = "Someone else"
