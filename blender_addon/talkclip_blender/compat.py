@@ -26,6 +26,11 @@ def online_access() -> bool:
     return bool(getattr(bpy.app, "online_access", True))
 
 
+def is_editable(datablock: bpy.types.ID) -> bool:
+    """Whether it belongs to this file, itself or as a library override."""
+    return getattr(datablock, "is_editable", datablock.library is None)
+
+
 def open_action(action: bpy.types.Action, owner: bpy.types.ID, name: str) -> tuple[Any, Any]:
     """Where F-curves of `owner` go in an action -> (collection of F-curves, slot or None).
 

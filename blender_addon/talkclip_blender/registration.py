@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import bpy
 
-from . import preferences, properties
-from .character import driver_operators, head_operator, lists, mapping_operators, preset_operators
+from . import overrides, preferences, properties
+from .character import driver_operators, head_operator, linked_operator, lists, mapping_operators, preset_operators
 from .character import panel as character_panel
 from .character import properties as character
 from .line import panel as line_panel
@@ -33,6 +33,7 @@ CLASSES: tuple[type, ...] = (
     properties.TalkClipCharacter,
     # Character
     head_operator.TALKCLIP_OT_add_default_head,
+    linked_operator.TALKCLIP_OT_override_shapes,
     mapping_operators.TALKCLIP_OT_recognise,
     mapping_operators.TALKCLIP_OT_map_by_hand,
     mapping_operators.TALKCLIP_OT_forget_mapping,
@@ -79,10 +80,12 @@ def register() -> None:
     )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
     line_saving.register()
+    overrides.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    overrides.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()

@@ -8,6 +8,7 @@ from typing import Final
 
 import bpy
 
+from .. import compat
 from . import axes
 from .places import Place, default_of, place_of, range_of
 
@@ -50,7 +51,7 @@ def control_of(variable: bpy.types.DriverVariable) -> Control:
     if target.id is None:
         raise CannotFollowError("the driver's target is missing")
     control = _transform(target) if variable.type == "TRANSFORMS" else _property(target)
-    if not control.place.owner.is_editable:
+    if not compat.is_editable(control.place.owner):
         raise CannotFollowError(f"{control.place.label} is linked from another file")
     return control
 

@@ -15,7 +15,7 @@ from talkclip_rigs.profiles import MappedShape, Rig, RigMatch, Space, match_rig,
 from talkclip_rigs.profiles import recognise as recognise_names
 from talkclip_rigs.spelling import words
 
-from . import table
+from . import linked, table
 
 # Bones of generated rigs that follow the control of the same name; keying them would be overwritten.
 _FOLLOWERS: Final = ("def", "org", "mch")
@@ -98,12 +98,13 @@ def recognise(active: bpy.types.Object | None) -> Face:
     mesh = face_mesh(active)
     if mesh is None:
         raise InputError(f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE)
-    if mesh.data.shape_keys.library is not None:
-        raise InputError(f"'{mesh.name}' is linked from another file.", "Make a library override of it first.")
     settings = mesh.talkclip.rig
     if not settings.rows:
-        return automatic(mesh)
+        found = automatic(mesh)
+        linked.require_editable(found.objects)
+        return found
     objects = tuple(table.objects_of(settings))
+    linked.require_editable((mesh, *objects))
     rows = {body.name: table.rows_of(settings, body) for body in objects}
     if not any(rows.values()):
         raise InputError(
@@ -112,6 +113,12 @@ def recognise(active: bpy.types.Object | None) -> Face:
         )
     rig, armature = table.rig_of(settings), mesh.find_armature()
     return Face(mesh, rig, rows, objects, armature, _head(mesh, armature, rig))
+
+
+def bodies_of(mesh: bpy.types.Object) -> list[bpy.types.Object]:
+    """The objects of a character: those of its table, or those found by name."""
+    settings = mesh.talkclip.rig
+    return table.objects_of(settings) if settings.rows else [mesh, *companions(mesh)]
 
 
 def automatic(mesh: bpy.types.Object) -> Face:

@@ -11,7 +11,7 @@ from bpy.props import StringProperty
 from talkclip.errors import InputError
 from talkclip_rigs.profiles import MappedShape
 
-from .. import report
+from .. import compat, report
 from . import face, sliders, table, ways
 
 
@@ -33,7 +33,7 @@ class OnCharacter:
         mesh = cls.mesh_of(context)
         if mesh is None:
             reason = "Select a character first"
-        elif not mesh.is_editable:
+        elif not compat.is_editable(mesh):
             reason = "The character is linked from another file: make a library override of it first"
         else:
             reason = "Press Recognise first" if cls.needs_table and not mesh.talkclip.rig.rows else cls.why_not(mesh)
@@ -89,7 +89,7 @@ class TALKCLIP_OT_map_by_hand(bpy.types.Operator):  # noqa: N801 - Blender's nam
         if body is None or body.type != "MESH" or body.data.shape_keys is None:
             cls.poll_message_set("Select a mesh with shape keys first")
             return False
-        if not body.is_editable or not body.data.shape_keys.is_editable:
+        if not compat.is_editable(body) or not compat.is_editable(body.data.shape_keys):
             cls.poll_message_set("The mesh is linked from another file: make a library override of it first")
             return False
         return True

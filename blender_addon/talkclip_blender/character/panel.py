@@ -10,7 +10,7 @@ import bpy
 from talkclip.errors import InputError
 
 from ..panel import CharacterPanel
-from . import drivers, face, presets, sliders, table
+from . import drivers, face, linked, presets, sliders, table
 from .properties import TalkClipRig
 
 _SHOWN = 6
@@ -42,6 +42,8 @@ class TALKCLIP_PT_character(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Bl
             layout.label(text=problem.message, icon="INFO")
             if face.face_mesh(active) is not None:
                 layout.label(text=problem.hint)
+                if linked.with_linked_shapes(face.bodies_of(face.face_mesh(active))):
+                    layout.operator("talkclip.override_shapes", icon="LIBRARY_DATA_OVERRIDE")
                 return
             if active is not None and active.type == "MESH" and active.data.shape_keys is not None:
                 row = layout.row(align=True)

@@ -107,8 +107,8 @@ def test_recognise_again_keeps_what_was_made_by_hand(head):
     channels = [channel for channel, *_ in rows]
     assert len(channels) == len(set(channels)) == ARKIT - 2  # browInnerUp's shape is taken, cheekPuff has none
     drawing = drawn(panel("TALKCLIP_PT_mapping"))
-    assert "Channels that move nothing: 2" in drawing and {"browInnerUp", "cheekPuff"} <= set(drawing)
-    assert "Shape keys nothing moves: 2" in drawing and {"browDownLeft", "belly"} <= set(drawing)
+    assert "Channels that move nothing: 3" in drawing and {"browInnerUp", "cheekPuff", "mouthPucker"} <= set(drawing)
+    assert "Shape keys nothing moves: 3" in drawing and {"browDownLeft", "belly", "mouthPucker"} <= set(drawing)
 
 
 def test_a_doubtful_name_is_marked(scene):
@@ -377,9 +377,17 @@ def library(head, tmp_path):
 
 def test_a_linked_character_says_what_to_do(library):
     bpy.context.view_layer.objects.active = next(body for body in library.objects if body.type == "MESH")
-    assert "Make a library override of it first." in drawn(panel("TALKCLIP_PT_character"))
+    assert any("Object > Library Override > Make" in text for text in drawn(panel("TALKCLIP_PT_character")))
     assert not bpy.ops.talkclip.recognise.poll()
     with pytest.raises(RuntimeError, match="library override"):
+        bpy.ops.talkclip.speak()
+
+
+def test_an_override_that_cannot_be_edited_says_so(library):
+    library.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer, do_fully_editable=False)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
+    speaking(head)
+    with pytest.raises(RuntimeError, match="is not editable"):
         bpy.ops.talkclip.speak()
 
 
@@ -389,6 +397,10 @@ def test_an_overridden_character_speaks_and_is_saved(library, tmp_path):
     library.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
     (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
     speaking(head)
+    with pytest.raises(RuntimeError, match=r"shape keys of .* are linked.*Override Shape Keys"):
+        bpy.ops.talkclip.speak()
+    assert "talkclip.override_shapes" in drawn(panel("TALKCLIP_PT_character"))
+    assert bpy.ops.talkclip.override_shapes() == {"FINISHED"} and not bpy.ops.talkclip.override_shapes.poll()
     head.talkclip.prompt = "a sad man speaks slowly"
     assert bpy.ops.talkclip.recognise() == {"FINISHED"}
     row_of(head, "jawOpen").gain = 0.5
