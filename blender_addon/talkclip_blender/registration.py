@@ -9,8 +9,8 @@ from . import overrides, preferences, properties
 from .character import driver_operators, head_operator, linked_operator, lists, mapping_operators, preset_operators
 from .character import panel as character_panel
 from .character import properties as character
+from .line import overlay, overlay_operator, prompts_panel, segment_operators, word_properties, words_panel
 from .line import panel as line_panel
-from .line import prompts_panel, segment_operators
 from .line import properties as line
 from .line import saving as line_saving
 from .result import panel as result_panel
@@ -24,6 +24,7 @@ CLASSES: tuple[type, ...] = (
     # What is saved; parts before the whole.
     line.TalkClipEdit,
     line.TalkClipSegment,
+    word_properties.TalkClipWord,
     result.TalkClipPart,
     result.TalkClipTake,
     character.TalkClipMapping,
@@ -60,7 +61,9 @@ CLASSES: tuple[type, ...] = (
     # Line
     *segment_operators.CLASSES,
     line_panel.TALKCLIP_PT_line,
+    *words_panel.CLASSES,
     *prompts_panel.CLASSES,
+    *overlay_operator.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
     result_panel.TALKCLIP_PT_speak,
@@ -81,11 +84,15 @@ def register() -> None:
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
     line_saving.register()
     overrides.register()
+    overlay.register()
+    overlay_operator.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
     overrides.unregister()
+    overlay_operator.unregister()
+    overlay.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
