@@ -9,7 +9,15 @@ from . import overrides, preferences, properties
 from .character import driver_operators, head_operator, linked_operator, lists, mapping_operators, preset_operators
 from .character import panel as character_panel
 from .character import properties as character
-from .line import overlay, overlay_operator, prompts_panel, segment_operators, word_properties, words_panel
+from .line import (
+    exchange_operators,
+    overlay,
+    overlay_operator,
+    prompts_panel,
+    segment_operators,
+    word_properties,
+    words_panel,
+)
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
@@ -64,6 +72,7 @@ CLASSES: tuple[type, ...] = (
     *words_panel.CLASSES,
     *prompts_panel.CLASSES,
     *overlay_operator.CLASSES,
+    *exchange_operators.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
     result_panel.TALKCLIP_PT_speak,
