@@ -31,6 +31,19 @@ def is_editable(datablock: bpy.types.ID) -> bool:
     return getattr(datablock, "is_editable", datablock.library is None)
 
 
+def session_id(block: bpy.types.ID) -> int:
+    """A number that stays with a datablock when it is renamed; 0 where Blender has none to show."""
+    return getattr(block, "session_uid", 0)
+
+
+def with_session_id(collection: Any, wanted: int, name: str) -> Any:
+    """The datablock of that number, or None when it is gone; by its name where there are no numbers."""
+    named = collection.get(name)
+    if not wanted or (named is not None and named.session_uid == wanted):
+        return named
+    return next((block for block in collection if block.session_uid == wanted), None)
+
+
 def open_action(action: bpy.types.Action, owner: bpy.types.ID, name: str) -> tuple[Any, Any]:
     """Where F-curves of `owner` go in an action -> (collection of F-curves, slot or None).
 

@@ -21,9 +21,9 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
+from .result import link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
-from .result import speak_operator
 from .service import panel as service_panel
 from .service import server_operator
 
@@ -75,7 +75,14 @@ CLASSES: tuple[type, ...] = (
     *exchange_operators.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
+    take_operators.TALKCLIP_OT_show_take,
+    take_operators.TALKCLIP_OT_duplicate_take,
+    take_operators.TALKCLIP_OT_delete_take,
+    take_operators.TALKCLIP_OT_keep_take,
+    result_panel.TALKCLIP_UL_takes,
     result_panel.TALKCLIP_PT_speak,
+    result_panel.TALKCLIP_PT_takes,
+    result_panel.TALKCLIP_PT_layers,
     result_panel.TALKCLIP_PT_details,
     # Server
     server_operator.TALKCLIP_OT_check_server,
@@ -105,6 +112,7 @@ def unregister() -> None:
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
+    link.close()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
