@@ -26,6 +26,11 @@ def online_access() -> bool:
     return bool(getattr(bpy.app, "online_access", True))
 
 
+def is_editable(datablock: bpy.types.ID) -> bool:
+    """Whether it belongs to this file, itself or as a library override."""
+    return getattr(datablock, "is_editable", datablock.library is None)
+
+
 def session_id(block: bpy.types.ID) -> int:
     """A number that stays with a datablock when it is renamed; 0 where Blender has none to show."""
     return getattr(block, "session_uid", 0)

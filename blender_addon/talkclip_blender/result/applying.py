@@ -15,7 +15,7 @@ from talkclip.timebase import seconds_to_frame
 from .. import compat
 from ..character import face
 from ..character.face import Face
-from ..line import sound, words
+from ..line import scripts, sound, words
 from . import keying, parts, rekeying, rest, strips, takes
 from .channels import make_way
 from .edits import Base, NoBase
@@ -64,6 +64,8 @@ def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types
     take.frame_start, take.frame_end = int(frames[0]), int(frames[-1])
     take.fps, take.channels, take.has_head = planned.fps, " ".join(track.names), track.head is not None
     words.keep(character, reply.phones, planned.request, planned.line)
+    if planned.request.script:
+        notes += scripts.take_over(character, planned.request.script, reply.timeline, planned.line, planned.fps)
     take.request, take.engine = planned.asked_next_time(character), engine
     _sign(take, planned, reply, rekeying.read(parts.of(take)))
     takes.show(character, take, scene, in_old_strips=False)
