@@ -22,7 +22,7 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
-from .result import link, speak_operator, take_operators
+from .result import bake_operators, link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
 from .service import panel as service_panel
@@ -81,10 +81,13 @@ CLASSES: tuple[type, ...] = (
     take_operators.TALKCLIP_OT_duplicate_take,
     take_operators.TALKCLIP_OT_delete_take,
     take_operators.TALKCLIP_OT_keep_take,
+    bake_operators.TALKCLIP_OT_bake,
+    bake_operators.TALKCLIP_OT_clean_take,
     result_panel.TALKCLIP_UL_takes,
     result_panel.TALKCLIP_PT_speak,
     result_panel.TALKCLIP_PT_takes,
     result_panel.TALKCLIP_PT_layers,
+    result_panel.TALKCLIP_PT_bake,
     result_panel.TALKCLIP_PT_details,
     # Server
     server_operator.TALKCLIP_OT_check_server,
