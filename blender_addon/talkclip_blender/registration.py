@@ -15,8 +15,9 @@ from .line import saving as line_saving
 from .result import panel as result_panel
 from .result import properties as result
 from .result import speak_operator
+from .service import install_operator, server_operator
 from .service import panel as service_panel
-from .service import server_operator
+from .service import state as service_state
 
 CLASSES: tuple[type, ...] = (
     preferences.TalkClipPreferences,
@@ -37,8 +38,9 @@ CLASSES: tuple[type, ...] = (
     result_panel.TALKCLIP_PT_speak,
     result_panel.TALKCLIP_PT_details,
     # Server
-    server_operator.TALKCLIP_OT_check_server,
-    service_panel.TALKCLIP_PT_server,
+    *install_operator.CLASSES,
+    *server_operator.CLASSES,
+    *service_panel.CLASSES,
 )
 
 
@@ -51,10 +53,12 @@ def register() -> None:
     )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
     line_saving.register()
+    service_state.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    service_state.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
