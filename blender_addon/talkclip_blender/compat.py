@@ -17,6 +17,7 @@ HAS_PROGRESS_BAR = bpy.app.version >= (4, 0, 0)
 HAS_PLACEHOLDER = bpy.app.version >= (4, 1, 0)
 # Says that a path may start with "//", the folder of the .blend; Blender warns of such paths elsewhere since 4.5.
 FILE_OPTIONS = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
+_SLOT_NAME_LENGTH = 60
 _STRIPS_RENAMED = bpy.app.version >= (5, 0, 0)
 
 
@@ -25,15 +26,15 @@ def online_access() -> bool:
     return bool(getattr(bpy.app, "online_access", True))
 
 
-def open_action(action: bpy.types.Action, owner: bpy.types.ID) -> tuple[Any, Any]:
-    """Where the F-curves of `owner` go in a new action -> (collection of F-curves, slot or None).
+def open_action(action: bpy.types.Action, owner: bpy.types.ID, name: str) -> tuple[Any, Any]:
+    """Where F-curves of `owner` go in an action -> (collection of F-curves, slot or None).
 
-    Since 4.4 one action serves several datablocks, each through a slot of its own; before, it serves one.
+    Since 4.4 one action serves several datablocks and layers, each through a new slot (`name`); before, it serves one.
     """
     if not HAS_SLOTS:
         action.id_root = "KEY" if isinstance(owner, bpy.types.Key) else "OBJECT"
         return action.fcurves, None
-    slot = action.slots.new(owner.id_type, owner.name)
+    slot = action.slots.new(owner.id_type, name[:_SLOT_NAME_LENGTH])
     layer = action.layers[0] if action.layers else action.layers.new("TalkCLIP")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
     return strip.channelbag(slot, ensure=True).fcurves, slot
@@ -54,6 +55,23 @@ def curve_collections(action: bpy.types.Action | None, slot: Any = None) -> list
         return []
     bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips]
     return [bag.fcurves for bag in bags if bag is not None]
+
+
+def curves_in(action: bpy.types.Action, slot: Any) -> Any:
+    """The collection of F-curves that an action of one layer and one strip holds for one slot."""
+    return action.layers[0].strips[0].channelbag(slot, ensure=True).fcurves if HAS_SLOTS else action.fcurves
+
+
+def slot_handle(slot: Any) -> int:
+    """A number that stays with a slot when it is renamed or its action copied; 0 where there are no slots."""
+    return slot.handle if HAS_SLOTS else 0
+
+
+def slot_with_handle(action: bpy.types.Action | None, handle: int) -> Any:
+    """The slot of that handle, or None."""
+    if action is None or not HAS_SLOTS:
+        return None
+    return next((slot for slot in action.slots if slot.handle == handle), None)
 
 
 def slot_of(user: Any) -> Any:

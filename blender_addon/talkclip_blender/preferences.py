@@ -113,19 +113,31 @@ class TalkClipPreferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
 
+    show_prompts: BoolProperty(
+        name="Prompts in the Dope Sheet",
+        description="Show the character's prompts, words and intensities as bars in the Dope Sheet and the Timeline",
+        default=True,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this in Preferences > Add-ons > TalkCLIP."""
         from .service import drawing  # the room needs these preferences first
 
         drawing.draw_preferences(self.layout, context, self)
+        self.layout.prop(self, "show_prompts")
+
+
+def of(context: bpy.types.Context) -> TalkClipPreferences | None:
+    """The preferences; None while the extension is being enabled or disabled."""
+    addon = context.preferences.addons.get(__package__)
+    return None if addon is None else addon.preferences
 
 
 def settings_of(context: bpy.types.Context) -> Settings:
-    """The preferences as plain values; the defaults where Blender has none of us."""
-    addon = context.preferences.addons.get(__package__)
-    if addon is None:
+    """Server and engine as plain values; the defaults where Blender has no preferences of us."""
+    chosen = of(context)
+    if chosen is None:
         return Settings()
-    chosen = addon.preferences
     return Settings(
         chosen.server_where,
         chosen.server_address.strip() or DEFAULT_ADDRESS,

@@ -41,7 +41,8 @@ class VideoEngine(Engine, Protocol):
     def render(
         self, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
-        """Yield one `VideoHeader`, then `VideoChunk`s in order, at last `Done`; see `Engine.animate`.
+        """Yield one `VideoHeader` and `VideoChunk`s in order, or one `SequenceHeader` and `PictureChunk`s in order, as
+        the order's format says; at last `Done`. See `Engine.animate`.
 
         Args:
             portrait: the uploaded picture that `order.portrait` names, if it names one.

@@ -27,6 +27,7 @@ class Job:
         sent: whether anything of its result has left, after which it cannot be begun anew.
         pending: outputs that wait for credit, in order.
         pending_bytes: size of `pending`.
+        held: whether its worker waits until the client has taken more.
     """
 
     key: int
@@ -40,6 +41,7 @@ class Job:
     sent: bool = False
     pending: collections.deque[Output] = dataclasses.field(default_factory=collections.deque)
     pending_bytes: int = 0
+    held: bool = False
 
     @property
     def id(self) -> str:

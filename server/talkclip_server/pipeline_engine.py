@@ -92,13 +92,14 @@ class PipelineEngine:
     def info(self) -> EngineInfo:
         """What the pipeline says of itself, and the hashes its weights are checked against."""
         from talkclip.engine.weights.registry import WEIGHTS
-        from talkclip_server.videos import RENDERERS
+        from talkclip_server.videos import FORMATS, RENDERERS
 
         active = self._pipeline.describe()
         weights = tuple(WeightInfo(weight.id, weight.sha256) for weight in WEIGHTS.values())
         return EngineInfo(
-            active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS)
-        )
+            active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS),
+            FORMATS,
+        )  # fmt: skip
 
     def animate(
         self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
@@ -123,14 +124,15 @@ class PipelineEngine:
         self, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         """See `VideoEngine.render`."""
-        from talkclip_server.videos import STAGE_SPANS, render_messages
+        from talkclip_server.videos import STAGE_SPANS, chosen_renderer, render_messages, wanted_frames
 
+        chosen_renderer(order)
         begin_s = time.perf_counter()
         staged = _whole_job(progress, STAGE_SPANS)
         clip, notes = self._clip(order, audio, staged, cancel)
         result = self._pipeline.animate(_request(order, clip), staged, cancel)
         yield from render_messages(order, result.track, clip, portrait, staged, cancel)
-        yield _done(order, result.track.n_frames, begin_s, notes, result)
+        yield _done(order, len(wanted_frames(order, result.track.n_frames)), begin_s, notes, result)
 
     def _at_once(
         self,

@@ -93,6 +93,11 @@ class ProcessWorker:
         with self._lock:
             self._write(["cancel", key])
 
+    def hold(self, key: int, held: bool) -> None:
+        """Wait at the engine's next check, as long as it is held."""
+        with self._lock:
+            self._write(["hold", key, held])
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         with self._lock:
@@ -200,6 +205,8 @@ def _process_main(
             os._exit(0)  # the server is gone; the engine may be anywhere
         if what == "cancel":
             worker.cancel(key)
+        elif what == "hold":
+            worker.hold(key, *rest)
         else:
             audio, portrait, long, frame = rest
             animate = decode(frame, FROM_CLIENT)

@@ -105,6 +105,11 @@ class Scheduler:
             return False
         return False
 
+    def hold(self, job: Job, held: bool) -> None:
+        """Let the worker of a job wait, or go on."""
+        if job.key in self._running:
+            self._running[job.key][0].worker.hold(job.key, held)
+
     def finished(self, key: int) -> Job | None:
         """A worker said its last word about job `key`. -> the job, if one of ours was running under this number."""
         seat, job = self._running.pop(key, (None, None))

@@ -28,6 +28,7 @@ from talkclip.protocol import (
     Done,
     Failure,
     Message,
+    PictureChunk,
     Progress,
     ServerLimits,
     TrackHeader,
@@ -50,7 +51,9 @@ _HOUSEKEEPING_S, _PROBE_AFTER_S = 1.0, 2.0
 _GRACE_S = 5.0
 # Of a client that says nothing but nonsense, so many refusals are logged one by one, then every thousandth.
 _REFUSALS_LOGGED = 20
-_CREDITED = (Chunk.op, VideoChunk.op)
+# A job waits while so much of its result is not taken.
+_HOLD_BYTES = 64 << 20
+_CREDITED = (Chunk.op, VideoChunk.op, PictureChunk.op)
 _log = logging.getLogger("talkclip.server")
 
 
@@ -222,6 +225,9 @@ class Server:
             job.sent = True
             job.pending.append(output)
             job.pending_bytes += len(output.frame)
+            if job.pending_bytes > _HOLD_BYTES and not job.held:
+                job.held = True
+                self._scheduler.hold(job, True)
 
     def _learn_length(self, output: Output) -> None:
         header = decode(output.frame, FROM_SERVER)
@@ -240,6 +246,9 @@ class Server:
             if output.op in _CREDITED:
                 job.credit -= 1
                 job.credited_s = time.monotonic()
+        if job.held and job.pending_bytes < _HOLD_BYTES // 2:
+            job.held = False
+            self._scheduler.hold(job, False)
 
     def end(self, job: Job, failure: Failure) -> None:
         """End a job before its time."""

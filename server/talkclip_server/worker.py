@@ -30,6 +30,8 @@ _MAX_TRACEBACK = 20_000
 # An order that was thought short gives way after so long; who gives way does so for about a pause.
 _LONG_AFTER_S, _PAUSE_S = 1.0, 1.0
 _MOST_NESTED = 2
+# How soon a held order notices that it may go on.
+_HELD_S = 0.02
 _log = logging.getLogger("talkclip.server")
 
 
@@ -94,6 +96,9 @@ class Worker(Protocol):
     def cancel(self, key: int) -> None:
         """Nobody wants the result of order `key` any more; nothing happens when that is not the one being done."""
 
+    def hold(self, key: int, held: bool) -> None:
+        """Wait with order `key`, while `held`: nobody takes what was made of it so far."""
+
     def close(self) -> None:
         """Take no more orders."""
 
@@ -114,6 +119,7 @@ class ThreadWorker:
         self._closed = False
         self._depth = 0
         self._cancelled: dict[int, threading.Event] = {}
+        self._held: set[int] = set()
         # A daemon: an engine that hangs in native code must not keep the process from stopping.
         threading.Thread(target=self._run, name="talkclip-worker", daemon=True).start()
 
@@ -128,6 +134,13 @@ class ThreadWorker:
         """Tell the engine at its next check."""
         if event := self._cancelled.get(key):
             event.set()
+
+    def hold(self, key: int, held: bool) -> None:
+        """Wait at the engine's next check, as long as it is held."""
+        if held and key in self._cancelled:
+            self._held.add(key)
+        else:
+            self._held.discard(key)
 
     def close(self) -> None:
         """Take no more orders."""
@@ -155,6 +168,7 @@ class ThreadWorker:
         finally:
             self._depth -= 1
             del self._cancelled[order.key]
+            self._held.discard(order.key)
 
     def _give_way(self, order: Order, begun_s: float) -> None:
         """In a pause of `order`: carry out short orders that came meanwhile, for about a second."""
@@ -174,8 +188,11 @@ class ThreadWorker:
         begun_s = time.monotonic()
 
         def should_stop() -> bool:
-            if not cancelled.is_set():
+            while not cancelled.is_set():
                 self._give_way(order, begun_s)
+                if order.key not in self._held:
+                    break
+                cancelled.wait(_HELD_S)
             return cancelled.is_set()
 
         def progress(stage: str, fraction: float, text: str) -> None:

@@ -8,6 +8,13 @@ from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
 from talkclip.client.pumped import Timeouts
 from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
+from talkclip.client.sequence_job import (
+    SequenceJob,
+    SequencePlace,
+    SequenceReply,
+    picture_path,
+    read_manifest,
+)
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import wav_bytes
 from talkclip.client.video_job import Drawing, VideoJob, VideoReply
@@ -22,6 +29,9 @@ __all__ = [
     "Frames",
     "Job",
     "JobState",
+    "SequenceJob",
+    "SequencePlace",
+    "SequenceReply",
     "SpeakReply",
     "SpeakRequest",
     "Timeouts",
@@ -29,5 +39,7 @@ __all__ = [
     "VideoJob",
     "VideoReply",
     "ZmqTransport",
+    "picture_path",
+    "read_manifest",
     "wav_bytes",
 ]

@@ -9,6 +9,7 @@ from talkclip.client.failures import ConnectionFailed, error_of
 from talkclip.client.job import Job, JobState
 from talkclip.client.pumped import PumpedClient
 from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
+from talkclip.client.sequence_job import SequencePlace, SequenceReply
 from talkclip.client.video_job import Drawing, VideoReply
 from talkclip.errors import TalkClipError
 from talkclip.protocol import Failure, Message, Ping, ProtocolError, Status, StatusReport, Welcome
@@ -145,6 +146,26 @@ class Client(PumpedClient):
             if isinstance(item, Job) and on_progress is not None:
                 on_progress(item)
         return job.video_result()
+
+    def render_sequence(
+        self,
+        request: SpeakRequest,
+        place: SequencePlace,
+        drawing: Drawing = _ON_THE_HEAD,
+        timeout_s: float | None = None,
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> SequenceReply:
+        """Speak, and have it drawn as numbered PNG files; goes on where the same request was stopped before.
+
+        Raises:
+            As `animate`; also InputError when the files cannot be written. What is there stays.
+        """
+        self.connect()
+        job = self.submit_sequence(request, drawing, place)
+        for item in self._watched(job, timeout_s):
+            if isinstance(item, Job) and on_progress is not None:
+                on_progress(item)
+        return job.sequence_result()
 
     def status(self, timeout_s: float = 3.0) -> StatusReport:
         """What the server is doing.

@@ -20,6 +20,7 @@ from talkclip.protocol import (
     Message,
     ProtocolError,
     TrackHeader,
+    Welcome,
 )
 from talkclip.timeline import PromptTimeline
 
@@ -70,6 +71,13 @@ class Job:
     def uploads(self) -> tuple[Upload, ...]:
         """What the server must have before the job can begin."""
         return (self.upload,)
+
+    def prepare(self, welcome: Welcome) -> None:
+        """The server is known and the uploads are complete: the order comes next.
+
+        Raises:
+            TalkClipError: this server cannot do it, or its result has no place.
+        """
 
     def order(self, credit: int) -> Message:
         """What the server is told; its uploads are complete."""

@@ -14,6 +14,7 @@ from talkclip.client.failures import ConnectionFailed, error_of
 from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
 from talkclip.client.request import SpeakRequest
+from talkclip.client.sequence_job import SequenceJob, SequencePlace
 from talkclip.client.transport import Transport, ZmqTransport
 from talkclip.client.upload import FileState, Upload
 from talkclip.client.video_job import Drawing, VideoJob
@@ -31,12 +32,14 @@ from talkclip.protocol import (
     Failure,
     Hello,
     Message,
+    PictureChunk,
     Ping,
     Pong,
     Progress,
     ProtocolError,
     Put,
     PutState,
+    SequenceHeader,
     StatusReport,
     TrackHeader,
     VideoChunk,
@@ -172,6 +175,12 @@ class PumpedClient:
         self.start()
         return self._take(VideoJob(self._new_id(), request, Upload(request.audio, self._known_files), drawing, target))
 
+    def submit_sequence(self, request: SpeakRequest, drawing: Drawing, place: SequencePlace) -> SequenceJob:
+        """Take a request for pictures, written to `place` as they are drawn. Raises as `submit`."""
+        self.start()
+        upload = Upload(request.audio, self._known_files)
+        return self._take(SequenceJob(self._new_id(), request, upload, drawing, place))
+
     def cancel(self, job: Job) -> None:
         """Stop a job. It is `CANCELLED` at once; whatever of it is still on its way is ignored."""
         if job.finished:
@@ -302,6 +311,11 @@ class PumpedClient:
             case VideoChunk() if isinstance(job, VideoJob):
                 job.add_bytes(message)
                 self._give_credit(job)
+            case SequenceHeader() if isinstance(job, SequenceJob):
+                job.begin_sequence(message)
+            case PictureChunk() if isinstance(job, SequenceJob):
+                job.add_picture(message)
+                self._give_credit(job)
             case Done():
                 job.finish(message)
                 self._forget(job)
@@ -330,6 +344,7 @@ class PumpedClient:
         assert welcome is not None
         upload = next((upload for upload in job.uploads() if not upload.complete), None)
         if upload is None:
+            job.prepare(welcome)
             self._send(job.order(CREDIT_CHUNKS))
             for sent in job.uploads():
                 sent.close()

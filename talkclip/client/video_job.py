@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from talkclip.client.job import Job, JobState
 from talkclip.client.request import SpeakRequest
@@ -25,12 +25,31 @@ class Drawing:
         size: width and height, pixels, even, 64..2048.
         portrait: the picture that speaks, for the renderer "portrait".
         caption: text under the picture.
+        alpha: the person alone, transparent around; for pictures only.
+        full: the whole portrait, with the acting square in its place.
+        face: which face of the portrait, from the left and from 1; None: the only one.
     """
 
     renderer: str = "head"
     size: int = 512
     portrait: Path | None = None
     caption: str = ""
+    alpha: bool = False
+    full: bool = False
+    face: int | None = None
+
+
+def drawn_order(fields: dict[str, Any], drawing: Drawing, portrait: str | None) -> Render:
+    """The order for a drawing.
+
+    Args:
+        fields: those of `Animate`.
+        portrait: sha256 of the picture.
+    """
+    return Render(
+        **fields, renderer=drawing.renderer, size=drawing.size, portrait=portrait, caption=drawing.caption,
+        alpha=drawing.alpha, full=drawing.full, face=drawing.face,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +96,8 @@ class VideoJob(Job):
 
     def order(self, credit: int) -> Message:
         """See `Job.order`."""
-        drawing = self._drawing
         portrait = None if self._portrait is None else self._portrait.sha256
-        return Render(
-            **self._order_fields(credit),
-            renderer=drawing.renderer,
-            size=drawing.size,
-            portrait=portrait,
-            caption=drawing.caption,
-        )
+        return drawn_order(self._order_fields(credit), self._drawing, portrait)
 
     def video_result(self) -> VideoReply:
         """-> the reply of a finished job; raises as `result`."""

@@ -14,6 +14,7 @@ from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
 from talkclip.protocol.parts import (
     MAX_CREDIT,
+    MAX_SPANS,
     SUPPORTED_VERSIONS,
     Array2,
     AudioSource,
@@ -121,13 +122,19 @@ class Edit(Animate):
 
 @dataclasses.dataclass(frozen=True)
 class Render(Animate):
-    """`animate`, drawn as a video with sound. `accepted`, `progress`..., `video`, `video_chunk`..., then `done`.
+    """`animate`, drawn. `accepted`, `progress`..., then a video with sound: `video`, `video_chunk`..., or pictures as
+    they are drawn: `sequence`, `picture`...; at last `done`.
 
     Attributes:
         renderer: one of `welcome.engine.renderers`.
         size: width and height in pixels, even.
         portrait: the picture that speaks, uploaded before by `put`; only for the renderer "portrait".
         caption: text under the picture.
+        file_format: one of `welcome.engine.formats`: "mp4" for a video, "png" for pictures.
+        alpha: the person alone, transparent around; only for pictures, and without a caption.
+        full: the whole portrait comes back, with the acting square in its place; else the square alone.
+        face: which face of the portrait, from the left and from 1; None: the only one.
+        frames: the pictures that are wanted, where it is not all of them; each span rises above the one before.
     """
 
     op: ClassVar[str] = "render"
@@ -135,6 +142,11 @@ class Render(Animate):
     size: Annotated[int, Between(64, 2048)] = 512
     portrait: Sha256 | None = None
     caption: Annotated[str, Longest(200)] = ""
+    file_format: Name = "mp4"
+    alpha: bool = False
+    full: bool = False
+    face: Annotated[int, Between(1, 1_000)] | None = None
+    frames: Annotated[tuple[FrameSpan, ...], Longest(MAX_SPANS)] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,6 +285,34 @@ class VideoChunk(Message):
 
 
 @dataclasses.dataclass(frozen=True)
+class SequenceHeader(Message):
+    """What the following pictures are: frames of a line of `n_frames`, PNG with 8 bits per channel, sRGB.
+
+    Attributes:
+        n_frames: of the whole line, however many of them were asked for.
+        alpha: whether the pictures have an alpha channel (straight, not premultiplied).
+    """
+
+    op: ClassVar[str] = "sequence"
+    width: int
+    height: int
+    fps: Annotated[float, Between(1e-3, 1e4)]
+    n_frames: Annotated[int, Between(1, 10_000_000)]
+    alpha: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureChunk(Message):
+    """Bytes of the file of frame `frame`, from `offset` on, without gaps; the file has `n_bytes`. Frames rise."""
+
+    op: ClassVar[str] = "picture"
+    frame: Annotated[int, Between(0, 10_000_000)]
+    offset: Annotated[int, Between(0, 2**40)]
+    n_bytes: Annotated[int, Between(1, 2**40)]
+    data: UploadChunk
+
+
+@dataclasses.dataclass(frozen=True)
 class Done(Message):
     """The job is finished; all its chunks went before.
 
@@ -342,7 +382,7 @@ FROM_CLIENT: dict[str, type[Message]] = {
 FROM_SERVER: dict[str, type[Message]] = {
     cls.op: cls
     for cls in (
-        Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, VideoHeader, VideoChunk, Done, Failure, Pong,
-        StatusReport,
+        Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, VideoHeader, VideoChunk, SequenceHeader,
+        PictureChunk, Done, Failure, Pong, StatusReport,
     )
 }  # fmt: skip

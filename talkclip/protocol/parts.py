@@ -13,6 +13,7 @@ PROTOCOL_VERSION = 1
 SUPPORTED_VERSIONS: tuple[int, ...] = (1,)
 MAX_FRAME_BYTES = 4_194_304
 MAX_CREDIT = 100
+MAX_SPANS = 1_000
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5599"
 
 ID_PATTERN = r"[\x21-\x7e]{1,64}"
@@ -62,6 +63,7 @@ class EngineInfo:
         speech: the speech back end that is used when no transcript and no phones are given.
         device: where it computes ("cpu", "cuda:0").
         renderers: what `render` may ask for: "head" (the default head), "portrait" (a picture sent by `put`).
+        formats: what `render` may send: "mp4" (a video), "png" (pictures as they are drawn).
     """
 
     encoder: Name = ""
@@ -71,6 +73,7 @@ class EngineInfo:
     speech: Name = ""
     device: Name = "cpu"
     renderers: Annotated[tuple[Name, ...], Longest(32)] = ()
+    formats: Annotated[tuple[Name, ...], Longest(32)] = ("mp4",)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,6 +70,7 @@ gains = st.builds(LayerGains, *[st.floats(0, 2)] * 4)
 audio = st.builds(p.AudioSource, shas, texts, seconds, st.none() | seconds)
 infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")))
 
+spans = st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7))
 workers = st.builds(p.WorkerReport, sizes, st.lists(texts, max_size=3).map(tuple), sizes, sizes)
 
 MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
@@ -87,7 +88,9 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     ),
     p.Render: st.builds(
         lambda *fields, **drawn: p.Render(*fields, **drawn), ids, audio, timelines, st.floats(1, 240),
-        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts,
+        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts, file_format=texts,
+        alpha=st.booleans(), full=st.booleans(), face=st.none() | st.integers(1, 1000),
+        frames=st.lists(spans, max_size=3).map(tuple),
     ),
     p.Credit: st.builds(p.Credit, ids, st.integers(1, p.MAX_CREDIT)),
     p.Cancel: st.builds(p.Cancel, ids),
@@ -100,13 +103,19 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.Progress: st.builds(p.Progress, ids, texts, st.floats(0, 1), texts),
     p.TrackHeader: st.builds(
         p.TrackHeader, ids, st.just("arkit52"), st.just(("a", "b")), st.floats(1, 240), seconds, st.integers(1, 10**7),
-        st.booleans(), st.none() | st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7)),
+        st.booleans(), st.none() | spans,
     ),
     p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6), st.none() | layers),
     p.VideoHeader: st.builds(
         p.VideoHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.integers(1, 2**40)
     ),
     p.VideoChunk: st.builds(p.VideoChunk, ids, sizes, st.binary(max_size=200)),
+    p.SequenceHeader: st.builds(
+        p.SequenceHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.booleans()
+    ),
+    p.PictureChunk: st.builds(
+        p.PictureChunk, ids, st.integers(0, 10**7), sizes, st.integers(1, 2**40), st.binary(max_size=200)
+    ),
     p.Done: st.builds(
         p.Done, ids, sizes, seconds, texts, st.lists(texts, max_size=3).map(tuple), st.none() | phone_tracks,
         st.none() | timelines,

@@ -39,6 +39,9 @@ class Desk:
     def cancel(self, key: int) -> None:
         self.cancelled.append(key)
 
+    def hold(self, key: int, held: bool) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

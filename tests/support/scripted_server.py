@@ -85,10 +85,10 @@ class Scene:
         while self.client.pump(budget_ms=1e9) and self.wire.is_open:
             pass
 
-    def welcome(self) -> None:
+    def welcome(self, engine: p.EngineInfo | None = None) -> None:
         self.client.start()
-        (hello,) = self.wire.take(p.Hello)
-        self.pump(p.Welcome(hello.id, 1, "server", p.EngineInfo(), p.ServerLimits()))
+        for hello in self.wire.take(p.Hello):
+            self.pump(p.Welcome(hello.id, 1, "server", engine or p.EngineInfo(), p.ServerLimits()))
 
     def waiting_job(self) -> Any:
         """A job whose sound the server had already."""

@@ -11,11 +11,10 @@ from talkclip.errors import InputError
 from talkclip.timebase import seconds_to_frame
 
 from ..character import face
-from ..line import sound
-from ..line.properties import first_segment
-from ..properties import TalkClipCharacter
-from . import keying, layers
-from .channels import channels_of, make_way
+from ..line import sound, words
+from . import keying, rest, strips, takes
+from .channels import make_way
+from .layering import layered
 from .request import Plan
 
 
@@ -29,32 +28,29 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     if scene is None or mesh is None:
         raise InputError(f"'{planned.mesh}' is gone.", "Undo its removal, or speak with another character.")
     found = face.recognise(mesh)
-    track = reply.track if reply.track.fps == planned.fps else reply.track.resampled(planned.fps)
+    track, values = reply.track, reply.layers
+    if track.fps != planned.fps:
+        track, values = track.resampled(planned.fps), None
     frames = planned.line.start_frame + np.round(seconds_to_frame(track.times_s, planned.fps), 4)
-    channels, notes = channels_of(found, track)
-    for owner in dict.fromkeys(channel.owner for channel in channels):
-        layers.require_free(owner)
-    action = None
-    for written in keying.write(planned.label, frames, channels):
-        action = action or written.action
-        notes += layers.place(written, planned.label, mesh.talkclip.ease_s * planned.fps)
-    notes += make_way(found, channels)
+    made = layered(found, track, values)
+    notes = made.notes
+    moved: dict[bpy.types.ID, set[keying.Address]] = {}
+    for channel in made.everything:
+        moved.setdefault(channel.owner, set()).add(channel.address)
+    for owner in moved:
+        strips.require_free(owner)
+    for owner, addresses in moved.items():
+        notes += rest.make_room(owner, frozenset(addresses))
+    written = keying.write(planned.label, frames, made.layers)
+    take = takes.add(mesh.talkclip, planned.prompt)
+    takes.fill(take, written, found.objects, (int(frames[0]), int(frames[-1])), planned.fps)
+    take.notes = "\n".join(reply.notes)
+    takes.show(mesh.talkclip, take, scene)
+    notes += make_way(found, made.everything)
     if mesh.talkclip.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
-    last = int(frames[-1])
-    if last > scene.frame_end:
-        notes.append(f"The line ends at frame {last}, the scene at {scene.frame_end}.")
-    _keep_take(mesh.talkclip, planned, reply, action, last)
-    keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in channels)
+    words.keep(mesh.talkclip, reply.phones, planned.request, planned.line)
+    if take.frame_end > scene.frame_end:
+        notes.append(f"The line ends at frame {take.frame_end}, the scene at {scene.frame_end}.")
+    keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in made.everything)
     return [f"{len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
-
-
-def _keep_take(
-    character: TalkClipCharacter, planned: Plan, reply: SpeakReply, action: bpy.types.Action | None, last: int
-) -> None:
-    take = character.takes.add()
-    take.uid = first_segment(character).uid
-    take.prompt = planned.label
-    take.action = action
-    take.frame_start, take.frame_end = planned.line.start_frame, last
-    take.notes = "\n".join(reply.notes)

@@ -21,7 +21,7 @@ from talkclip_rigs.retarget import HEAD_ROTATION, Curves, Drive, RigProfile, Rot
 
 from ..character import axes, face
 from ..character.face import Face, Turner
-from . import keying, layers
+from . import keying, rest
 from .keying import Channel
 
 _BLENDERS_DEFAULT_RANGE: Final = (0.0, 1.0)
@@ -160,7 +160,7 @@ def _why_not(target: Turner | None, turn: RotationDrive) -> str:
         return f"The armature has no bone '{turn.bone}': its movement is left out."
     if face.is_driven(target):
         return f"The {target.label} follows a driver or constraint: it did not get keys."
-    keyed = {path for path, _ in layers.animated_by_user(target.owner)}
+    keyed = {path for path, _ in rest.animated_by_user(target.owner)}
     if turn.sources == HEAD_ROTATION and any(path.startswith(target.path + "rotation") for path in keyed):
         return f"You have keyed the {target.label} yourself: the head was left to you."
     return ""
@@ -175,8 +175,8 @@ def _turn_channels(target: Turner, euler: np.ndarray) -> list[Channel]:
     posed, mode = target.posed, target.posed.rotation_mode
     name = axes.ROTATION_PATH.get(mode, "rotation_euler")
     path = target.path + name
-    rest = np.eye(3) if target.bone else _rest_rotation(target.owner, path, mode)
-    values = axes.rotation_values(euler, mode, rest)
+    stand = np.eye(3) if target.bone else _rest_rotation(target.owner, path, mode)
+    values = axes.rotation_values(euler, mode, stand)
     group = target.bone or "TalkCLIP"
     return [Channel(posed.id_data, path, index, values[:, index], group) for index in range(values.shape[1])]
 
@@ -184,7 +184,7 @@ def _turn_channels(target: Turner, euler: np.ndarray) -> list[Channel]:
 def _rest_rotation(owner: bpy.types.Object, path: str, mode: str) -> np.ndarray:
     """How an object stands where TalkCLIP does not turn it, 3x3."""
     size = 3 if mode not in axes.ROTATION_PATH else 4
-    values = [layers.rest_value(owner, path, index) for index in range(size)]
+    values = [rest.rest_value(owner, path, index) for index in range(size)]
     if mode == "QUATERNION":
         return np.array(Quaternion(values).normalized().to_matrix())
     if mode == "AXIS_ANGLE":

@@ -15,9 +15,9 @@ from talkclip.client import SpeakRequest
 from talkclip.timebase import FPS_MAX, FPS_MIN
 
 from ..character import face
-from ..line import segments, sound
+from ..line import segments, sound, words
 from ..properties import TalkClipCharacter
-from . import layers
+from . import strips
 from .channels import owners
 
 _LABEL_LENGTH: Final = 60  # a datablock's name has 63 bytes before Blender 5.0
@@ -34,8 +34,10 @@ class Plan:
     scene: str
     fps: float
     """Of the scene; the request's is the same wherever the server can do it."""
+    prompt: str
+    """For the list of takes."""
     label: str
-    """For the Action and the strip."""
+    """For the Action."""
 
 
 def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
@@ -46,19 +48,22 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     """
     found = face.recognise(active)
     for owner in owners(found):
-        layers.require_free(owner)
+        strips.require_free(owner)
     character: TalkClipCharacter = found.mesh.talkclip
     line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
-    prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt)
+    prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt) or "neutral"
+    text, phones = words.for_request(character, line)
     request = SpeakRequest(
         line.audio,
         segments.timeline_of(character, line, fps),
         space=found.space,
         fps=min(max(fps, FPS_MIN), FPS_MAX),
         seed=character.seed,
-        text=character.transcript.strip() or None,
+        layers=True,
+        text=text,
+        phones=phones,
         start_s=line.start_s,
         end_s=line.end_s,
     )
-    label = f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt or 'neutral'}"[:_LABEL_LENGTH]
-    return Plan(request, line, found.mesh.name, scene.name, fps, label)
+    label = f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt}"[:_LABEL_LENGTH]
+    return Plan(request, line, found.mesh.name, scene.name, fps, prompt, label)

@@ -10,9 +10,8 @@ from typing import Any, Final
 import bpy
 
 from talkclip import __version__
-from talkclip.errors import InputError, TalkClipError
 
-from .. import compat
+from .. import compat, preferences
 from ..panel import draw_progress, placeholder
 from ..preferences import settings_of
 from . import connection
@@ -23,6 +22,7 @@ from .settings import ADDRESS, EXISTING, LOCAL, Settings
 from .state import EngineView, service
 
 _POINTS_A_LETTER: Final = 6.2
+_FEWEST_LETTERS: Final = 24
 _PROMINENT: Final = 1.4
 
 
@@ -46,33 +46,35 @@ def draw_server(layout: Any, context: bpy.types.Context) -> None:
         _draw_local_server(layout, context, settings)
 
 
-def draw_preferences(layout: Any, context: bpy.types.Context, preferences: Any) -> None:
+def draw_preferences(layout: Any, context: bpy.types.Context, chosen: Any) -> None:
     """All settings, with the same state and buttons as in the panel."""
     layout.use_property_split = True
     layout.use_property_decorate = False
-    layout.row().prop(preferences, "server_where", expand=True)
+    layout.row().prop(chosen, "server_where", expand=True)
     draw_server(layout.box(), context)
     column = layout.column()
-    if preferences.server_where == ADDRESS:
-        column.prop(preferences, "server_address")
-        column.prop(preferences, "key_file")
-        column.prop(preferences, "server_key", **placeholder("as in the key file"))
+    if chosen.server_where == ADDRESS:
+        column.prop(chosen, "server_address")
+        column.prop(chosen, "key_file")
+        column.prop(chosen, "server_key", **placeholder("as in the key file"))
         return
-    column.prop(preferences, "start_by_itself")
-    column.prop(preferences, "local_port")
+    column.prop(chosen, "start_by_itself")
+    column.prop(chosen, "local_port")
     column.separator()
-    column.row().prop(preferences, "engine_kind", expand=True)
-    if preferences.engine_kind == EXISTING:
-        column.prop(preferences, "existing_python")
+    column.row().prop(chosen, "engine_kind", expand=True)
+    if chosen.engine_kind == EXISTING:
+        column.prop(chosen, "existing_python")
         column.operator("talkclip.check_python", icon="CHECKMARK")
         return
-    column.prop(preferences, "engine_extra")
-    column.prop(preferences, "engine_source", **placeholder(_wheel_found(context)))
-    column.prop(preferences, "engine_folder", **placeholder(str(settings_of(context).place)))
-    column.prop(preferences, "base_python", **placeholder("Blender's own"))
-    column.prop(preferences, "wheel_folder", **placeholder("none: packages come from the network"))
+    column.prop(chosen, "engine_extra")
+    settings = settings_of(context)
+    engine = service.engine(settings)
+    column.prop(chosen, "engine_source", **placeholder(_wheel_found(engine)))
+    column.prop(chosen, "engine_folder", **placeholder(str(settings.place)))
+    column.prop(chosen, "base_python", **placeholder("Blender's own"))
+    column.prop(chosen, "wheel_folder", **placeholder("none: packages come from the network"))
     row = column.row(align=True)
-    row.operator("talkclip.install_engine", text="Install Again" if _installed(context) else "Install Engine")
+    row.operator("talkclip.install_engine", text="Install Again" if engine.installed else "Install Engine")
     row.operator("talkclip.uninstall_engine", icon="TRASH")
 
 
@@ -95,16 +97,18 @@ def _draw_installation(layout: Any, context: bpy.types.Context, settings: Settin
     _say(layout, context, str(error), "INFO" if installation.stage is Stage.CANCELLED else "ERROR")
     _draw_why_not(layout, settings)
     _button(layout, "talkclip.install_engine", "Resume", "PLAY")
-    _log_button(layout.row(), "INSTALLATION")
+    row = layout.row(align=True)
+    _log_button(row, "INSTALLATION")
+    row.operator("talkclip.close_installation", icon="X")
 
 
 def _draw_no_engine(layout: Any, context: bpy.types.Context, settings: Settings, engine: EngineView) -> None:
     """The first hour: what will be installed, from where, and how much it is."""
-    addon = context.preferences.addons.get(__package__.rpartition(".")[0])
+    chosen = preferences.of(context)
     if settings.engine == EXISTING:
         layout.label(text="Choose a Python with TalkCLIP", icon="INFO")
-        if addon is not None:
-            layout.prop(addon.preferences, "existing_python", text="")
+        if chosen is not None:
+            layout.prop(chosen, "existing_python", text="")
         _settings_button(layout)
         return
     if engine.unfinished is not None:
@@ -115,9 +119,9 @@ def _draw_no_engine(layout: Any, context: bpy.types.Context, settings: Settings,
     column = layout.column(align=True)
     if settings.source or engine.wheel is not None:
         column.label(text=settings.source or str(engine.wheel), icon="PACKAGE")
-    elif addon is not None:
+    elif chosen is not None:
         _say(column, context, f"Choose its wheel, talkclip-{__version__}-py3-none-any.whl:", "PACKAGE")
-        column.prop(addon.preferences, "engine_source", text="")
+        column.prop(chosen, "engine_source", text="")
     column.label(text=str(settings.place), icon="FILE_FOLDER")
     _draw_why_not(layout, settings)
     _button(layout, "talkclip.install_engine", "Resume" if engine.unfinished else "Install Engine", "IMPORT")
@@ -147,11 +151,11 @@ def _draw_local_server(layout: Any, context: bpy.types.Context, settings: Settin
     elif state is ServerState.STOPPING:
         layout.label(text="The server finishes its work", icon="SORTTIME")
     elif state in RUNNING:
-        doing = "at work" if state is ServerState.BUSY else "ready"
+        doing = "At work" if state is ServerState.BUSY else "Ready"
         _draw_connected(layout, context, service.server.address, f"{doing}, started by Blender")
         layout.row(align=True).operator("talkclip.stop_server", icon="PAUSE")
     elif service.facts_of(settings.elsewhere) is not None:
-        _draw_connected(layout, context, settings.elsewhere, "started elsewhere")
+        _draw_connected(layout, context, settings.elsewhere, "Started elsewhere")
     else:
         if state is ServerState.CRASHED:
             _say(layout, context, str(service.server.failure), "ERROR")
@@ -191,7 +195,7 @@ def _draw_connected(layout: Any, context: bpy.types.Context, address: str, how: 
     row.operator("talkclip.check_server", text="", icon="FILE_REFRESH")
     _settings_button(row)
     if how:
-        layout.label(text=how.capitalize())
+        layout.label(text=how)
     if facts is None:
         return
     if warning := facts.mismatch(__version__, started_here=settings_of(context).where == LOCAL):
@@ -223,20 +227,14 @@ def _log_button(layout: Any, which: str) -> None:
 
 def _say(layout: Any, context: bpy.types.Context, text: str, icon: str) -> None:
     """A sentence, in as many lines as the panel's width asks for."""
-    width = context.region.width if context.region else 300
-    letters = max(24, int(width / (_POINTS_A_LETTER * context.preferences.system.ui_scale)) - 6)
+    width = context.region.width if context.region else 0  # background Blender has neither regions nor a scale
+    scale = context.preferences.system.ui_scale or 1.0
+    letters = max(_FEWEST_LETTERS, int(width / (_POINTS_A_LETTER * scale)) - 6)
     column = layout.column(align=True)
     for index, line in enumerate(textwrap.wrap(text, letters, break_long_words=True)):
         column.label(text=line, icon="BLANK1" if index else icon)
 
 
-def _wheel_found(context: bpy.types.Context) -> str:
+def _wheel_found(engine: EngineView) -> str:
     """What stands in the empty field."""
-    try:
-        return service.source(settings_of(context)).label
-    except (InputError, TalkClipError):
-        return f"talkclip-{__version__}-py3-none-any.whl was not found"
-
-
-def _installed(context: bpy.types.Context) -> bool:
-    return service.engine(settings_of(context)).installed is not None
+    return str(engine.wheel or f"talkclip-{__version__}-py3-none-any.whl was not found")

@@ -95,17 +95,16 @@ def read_source(text: str, size: Size, ours: str, found: Path | None) -> Source:
         if found is None:
             raise InputError(f"The engine's wheel talkclip-{ours}-py3-none-any.whl was not found.", _WHERE)
         return _wheel(found, size, ours)
+    if match := _REQUIREMENT.fullmatch(text):
+        return Source(f"talkclip[{size.extra}]{match[2] or ''}", f"{text} from the package index")
     path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise InputError(f"'{text}' is neither a whole path nor a requirement of talkclip.", _WHERE)
     if path.suffix == ".whl":
         return _wheel(path, size, ours)
     if path.is_dir():
         return _folder(path, size)
-    match = _REQUIREMENT.fullmatch(text)
-    if match is None:
-        if path.is_absolute() or path.exists():
-            raise InputError(f"{path}: is no wheel (.whl) and no source folder.", _WHERE)
-        raise InputError(f"'{text}' is neither a wheel, nor a folder, nor a requirement of talkclip.", _WHERE)
-    return Source(f"talkclip[{size.extra}]{match[2] or ''}", f"{text} from the package index")
+    raise InputError(f"{path}: is no wheel (.whl) and no source folder.", _WHERE)
 
 
 def _wheel(path: Path, size: Size, ours: str) -> Source:

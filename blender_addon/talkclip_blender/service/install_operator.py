@@ -86,6 +86,24 @@ class TALKCLIP_OT_cancel_installation(bpy.types.Operator):  # noqa: N801 - Blend
         return {"FINISHED"}
 
 
+class TALKCLIP_OT_close_installation(bpy.types.Operator):  # noqa: N801 - Blender's naming rule
+    """Close this message. An installation that was interrupted can be resumed later"""
+
+    bl_idname = "talkclip.close_installation"
+    bl_label = "Close"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Cheap: Blender asks on every redraw."""
+        return service.installation is not None and service.installation.ended
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Forget how it ended."""
+        service.installation = None
+        return {"FINISHED"}
+
+
 class TALKCLIP_OT_uninstall_engine(bpy.types.Operator):  # noqa: N801 - Blender's naming rule
     """Stop the server and delete the engine, with all that an installation fetched"""
 
@@ -163,6 +181,7 @@ def _why_not(settings: Settings) -> str:
 CLASSES = (
     TALKCLIP_OT_install_engine,
     TALKCLIP_OT_cancel_installation,
+    TALKCLIP_OT_close_installation,
     TALKCLIP_OT_uninstall_engine,
     TALKCLIP_OT_check_python,
 )

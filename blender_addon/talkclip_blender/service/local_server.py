@@ -168,8 +168,8 @@ def _new_log(folder: Path, parent: int) -> Path:
 
 def _failure(code: int, log: Path | None, was_ready: bool) -> TalkClipError:
     """Why the server ended, and what helps."""
-    lines = processes.last_lines(log, 30) if log else []
-    last = lines[-1] if lines else "it said nothing"
+    said = processes.last_lines(log, 30) if log else []
+    lines = [line for line in said if " INFO event=" not in line]  # what it did before tells nothing
     text = "\n".join(lines)
     when = "has crashed" if was_ready else "could not start"
     if " is in use." in text:
@@ -182,9 +182,6 @@ def _failure(code: int, log: Path | None, was_ready: bool) -> TalkClipError:
         hint = "The computer may be out of memory: close other programs, then start it again."
     else:
         hint = "Start it again. If it repeats, see the log, and Repair the engine."
-    return TalkClipError(f"The server {when} ({_said(last, code)}).", hint, "server_crashed")
-
-
-def _said(last: str, code: int) -> str:
     ended = f"signal {-code}" if code < 0 and os.name == "posix" else f"exit code {code}"
-    return f"{ended}; its last words: {last.removeprefix('talkclip: ').rstrip('.')}"
+    last = f"; its last words: {lines[-1].removeprefix('talkclip: ').rstrip('.')}" if lines else ""
+    return TalkClipError(f"The server {when} ({ended}{last}).", hint, "server_crashed")

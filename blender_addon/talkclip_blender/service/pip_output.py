@@ -14,7 +14,7 @@ from talkclip.errors import TalkClipError
 # Of the whole, the part that fetching takes; the rest is unpacking. Measured: about two thirds on a fast line.
 _FETCHING: Final = 0.7
 _UNITS: Final = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
-_FETCHED: Final = re.compile(r"\s*(?:Downloading|Using cached) (\S+?)(?:-\d\S*)? \(([\d.]+) (bytes|kB|MB|GB)\)")
+_FETCHED: Final = re.compile(r"\s*(?:Downloading|Using cached) (\S+) \(([\d.]+) (bytes|kB|MB|GB)\)")
 _LOCAL_FILE: Final = re.compile(r"Processing (.+?\.(?:whl|tar\.gz|zip))(?: \(from .*)?")
 _RAW_PROGRESS: Final = re.compile(r"Progress (\d+) of (\d+)")
 _COLLECTING: Final = re.compile(r"Collecting ([A-Za-z0-9._-]+)")
@@ -48,7 +48,7 @@ class PipProgress:
                 self._fetch(match[1], float(match[2]) * _UNITS[match[3]], "Using" not in line)
         elif match := _LOCAL_FILE.fullmatch(line):
             path = Path(match[1])
-            self._fetch(path.name.partition("-")[0], path.stat().st_size if path.is_file() else 0, False)
+            self._fetch(path.name, path.stat().st_size if path.is_file() else 0, False)
         elif match := _COLLECTING.match(line):
             self.text = f"Looking up {match[1]}"
         elif match := _INSTALLING.fullmatch(line):
@@ -61,8 +61,9 @@ class PipProgress:
             share = min(count / self.packages, 1.0)
             self.fraction = max(self.fraction, _FETCHING + (1 - _FETCHING) * share)
 
-    def _fetch(self, name: str, size: float, loading: bool) -> None:
+    def _fetch(self, file: str, size: float, loading: bool) -> None:
         # pip names a file when it begins with it.
+        name = file.partition("-")[0]
         self._fetched += size
         self._under_way = size if loading else 0.0
         verb = "Fetching" if loading else "Taking"
@@ -126,7 +127,7 @@ _CAUSES: Final = (
         "no_wheel",
     ),
     _Cause(
-        r"No matching distribution found for (\S+)",
+        r"No matching distribution found for ([^\s;]+)",
         "No file of '{0}' fits this Python and computer, or the index or folder does not have it.",
         "Check the network and the folder of wheels; else choose Python 3.11, 3.12 or 3.13 under Engine > Python.",
         "no_package",

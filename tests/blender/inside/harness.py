@@ -76,9 +76,9 @@ def ask(**changes: Any) -> Any:
         return client.animate(SpeakRequest(SAMPLE, **{**settings, **changes}), timeout_s=120)
 
 
-def strip_of(owner: bpy.types.ID, track: str = "TalkCLIP") -> bpy.types.NlaStrip:
-    """The one strip on a track."""
-    (strip,) = owner.animation_data.nla_tracks[track].strips
+def strip_of(owner: bpy.types.ID, layer: str = "mouth") -> bpy.types.NlaStrip:
+    """The one strip in a layer."""
+    (strip,) = owner.animation_data.nla_tracks[f"TalkCLIP {layer}"].strips
     return strip
 
 
@@ -86,6 +86,16 @@ def curves_of(strip: bpy.types.NlaStrip) -> dict[tuple[str, int], bpy.types.FCur
     """F-curves of a strip's slot by (data path, index)."""
     bag = strip.action.layers[0].strips[0].channelbag(strip.action_slot)
     return {(curve.data_path, curve.array_index): curve for curve in bag.fcurves}
+
+
+def keyed(owner: bpy.types.ID, frames: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
+    """Value of each channel at each frame: the sum of all TalkCLIP layers on a datablock, each with one strip."""
+    total: dict[tuple[str, int], np.ndarray] = {}
+    for track in owner.animation_data.nla_tracks:
+        if track.name.startswith("TalkCLIP ") and track.name != "TalkCLIP rest":
+            for address, curve in curves_of(strip_of(owner, track.name.removeprefix("TalkCLIP "))).items():
+                total[address] = total.get(address, 0.0) + sampled(curve, frames)
+    return total
 
 
 def sampled(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
