@@ -19,7 +19,7 @@ Downloading numpy-2.4.6-cp311-cp311-manylinux_2_28_x86_64.whl (60.0 MB)
 Progress 0 of 60000000
 Progress 30000000 of 60000000
 Progress 60000000 of 60000000
-Using cached onnxruntime-1.32.0-cp311-cp311-manylinux_2_28_x86_64.whl (40.0 MB)
+Using cached https://mirror.example/files/onnxruntime-1.32.0-cp311-cp311-manylinux_2_28_x86_64.whl (40.0 MB)
 Installing collected packages: numpy, onnxruntime, talkclip
 Successfully installed numpy-2.4.6 onnxruntime-1.32.0 talkclip-0.1.0
 """

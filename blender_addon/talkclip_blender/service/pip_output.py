@@ -63,7 +63,7 @@ class PipProgress:
 
     def _fetch(self, file: str, size: float, loading: bool) -> None:
         # pip names a file when it begins with it.
-        name = file.partition("-")[0]
+        name = file.rpartition("/")[2].partition("-")[0]
         self._fetched += size
         self._under_way = size if loading else 0.0
         verb = "Fetching" if loading else "Taking"

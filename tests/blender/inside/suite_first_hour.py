@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 from harness import curves_of, shapes
-from suite_service import panel, preferences, service
+from service_room import panel, preferences, service
 
 
 def test_install_speak_uninstall(head, tmp_path):

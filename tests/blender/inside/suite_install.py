@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 import pytest
 from harness import MODULE
-from suite_service import all_preferences, assert_gone, panel, preferences, room, service
+from service_room import all_preferences, assert_gone, panel, preferences, room, service
 
 WHEEL = Path(os.environ["TALKCLIP_TEST_WHEEL"])
 
@@ -69,7 +69,7 @@ def test_cancelled_halfway_and_resumed(chosen, monkeypatch):
     settings = room("connection").settings_of(bpy.context)
     installation = service().install(settings)  # what the button does in a window
     deadline = time.monotonic() + 120
-    while "zlast" not in installation.text:
+    while installation.text != "Fetching zlast":
         service().move_on()
         assert service().installing and time.monotonic() < deadline, installation.error
         time.sleep(0.02)

@@ -12,33 +12,12 @@ from pathlib import Path
 
 import bpy
 import pytest
-from harness import MODULE, Paper, drawn
+from harness import MODULE
+from service_room import all_preferences, assert_gone, panel, preferences, room, service
 
 import addon_utils  # isort: skip
 
 ENGINE = os.environ["TALKCLIP_TEST_ENGINE_PYTHON"]
-
-
-def room(name):
-    return sys.modules[f"{MODULE}.service.{name}"]
-
-
-def preferences():
-    return bpy.context.preferences.addons[MODULE].preferences
-
-
-def service():
-    return room("state").service
-
-
-def panel():
-    return drawn(room("panel").TALKCLIP_PT_server)
-
-
-def all_preferences():
-    paper = Paper()
-    room("drawing").draw_preferences(paper, bpy.context, preferences())
-    return [text for _, text in paper.lines if text]
 
 
 @pytest.fixture
@@ -58,17 +37,6 @@ def local(scene):
 
 def group():
     return service().server._process.pid
-
-
-def assert_gone(pid):
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.02)
-    pytest.fail(f"something of {pid} still runs")
 
 
 def test_blenders_own_python_can_make_environments(extension):
