@@ -83,10 +83,10 @@ class ProcessWorker:
 
     def start(self, order: Order) -> None:
         """Begin."""
-        portrait = None if order.portrait is None else str(order.portrait)
+        files = {sha256: str(path) for sha256, path in order.files.items()}
         with self._lock:
             self._orders[order.key] = order
-            self._write(["order", order.key, str(order.audio), portrait, order.long, encode(order.animate)])
+            self._write(["order", order.key, files, order.long, encode(order.animate)])
 
     def cancel(self, key: int) -> None:
         """Tell the engine at its next check."""
@@ -208,7 +208,7 @@ def _process_main(
         elif what == "hold":
             worker.hold(key, *rest)
         else:
-            audio, portrait, long, frame = rest
+            files, long, frame = rest
             animate = decode(frame, FROM_CLIENT)
             assert isinstance(animate, Animate)
-            worker.start(Order(key, animate, Path(audio), None if portrait is None else Path(portrait), long))
+            worker.start(Order(key, animate, {sha256: Path(path) for sha256, path in files.items()}, long))

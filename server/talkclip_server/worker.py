@@ -16,13 +16,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.progress import CancelCheck, ProgressCallback
 from talkclip.protocol import Animate, Done, EngineInfo, Failure, Message, Progress, ProtocolError, Render, encode
-from talkclip_server.engine import Engine, VideoEngine
+from talkclip_server.engine import Engine, Files, VideoEngine
 
 _MAX_TEXT = 2_000
 _PROGRESS_EVERY_S = 0.05
@@ -42,15 +41,13 @@ class Order:
     Attributes:
         key: the loop's number of the job.
         animate: what to do; an `Edit` and a `Render` are kinds of it.
-        audio: the sound's file.
-        portrait: the picture's file, where there is one.
+        files: the uploaded files that it names.
         long: whether it gives way to others from the start.
     """
 
     key: int
     animate: Animate
-    audio: Path
-    portrait: Path | None = None
+    files: Files
     long: bool = False
 
 
@@ -216,8 +213,8 @@ class ThreadWorker:
         if isinstance(order.animate, Render):
             if not isinstance(self._engine, VideoEngine):
                 raise InputError("This server draws no videos.", "Ask for coefficients, and render them yourself.")
-            return self._engine.render(order.animate, order.audio, order.portrait, progress, cancel)
-        return self._engine.animate(order.animate, order.audio, self._chunk_frames, progress, cancel)
+            return self._engine.render(order.animate, order.files, progress, cancel)
+        return self._engine.animate(order.animate, order.files, self._chunk_frames, progress, cancel)
 
     def _say(self, order: Order, message: Message) -> None:
         try:

@@ -7,7 +7,7 @@ from talkclip.client.failures import ConnectionFailed
 from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
 from talkclip.client.pumped import Timeouts
-from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
+from talkclip.client.request import EditReply, Frames, SegmentStyle, SpeakReply, SpeakRequest
 from talkclip.client.sequence_job import (
     SequenceJob,
     SequencePlace,
@@ -29,6 +29,7 @@ __all__ = [
     "Frames",
     "Job",
     "JobState",
+    "SegmentStyle",
     "SequenceJob",
     "SequencePlace",
     "SequenceReply",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from talkclip.client.failures import ConnectionFailed, error_of
@@ -110,19 +110,27 @@ class Client(PumpedClient):
             raise TalkClipError("The job ended without a result.", "Please report this.", "internal")
         return reply
 
-    def edit(self, request: SpeakRequest, before: PromptTimeline, timeout_s: float | None = None) -> EditReply:
+    def edit(
+        self,
+        request: SpeakRequest,
+        before: PromptTimeline,
+        timeout_s: float | None = None,
+        restyled: Collection[str] = (),
+    ) -> EditReply:
         """Other prompts on the same line: only the frames that change.
 
         Args:
-            request: as it was for the frames that are there, but for its timeline.
+            request: as it was for the frames that are there, but for its timeline and styles.
             before: the timeline of those frames (`SpeakReply.timeline`).
             timeout_s: give up after this time.
+            restyled: uids of segments whose style clip is another one than for the frames that are there, or new, or
+                gone.
 
         Raises:
             As `animate`.
         """
         self.connect()
-        job = self.submit_edit(request, before)
+        job = self.submit_edit(request, before, restyled)
         for _ in self._watched(job, timeout_s):
             pass
         return job.edit_result()

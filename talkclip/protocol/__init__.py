@@ -52,6 +52,7 @@ from talkclip.protocol.parts import (
     EngineInfo,
     FrameSpan,
     ServerLimits,
+    StyleSource,
     WeightInfo,
     WorkerReport,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "ServerLimits",
     "Status",
     "StatusReport",
+    "StyleSource",
     "TrackHeader",
     "VideoChunk",
     "VideoHeader",

@@ -30,6 +30,7 @@ from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
 from talkclip_server import READY, desk, running_server
+from talkclip_server.engine import Files
 
 N_EXPRESSION = 50
 REACH = 2
@@ -45,13 +46,13 @@ class RehearsalEngine:
         return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"))
 
     def animate(
-        self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
+        self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         progress("speech", 0.3, "Listening")
         while self.mode == "stall":
             stop_if(cancel)
             time.sleep(0.01)
-        whole_s = _duration_s(audio, order.audio.name)
+        whole_s = _duration_s(files[order.audio.sha256], order.audio.name)
         end_s = whole_s if order.audio.end_s is None else min(order.audio.end_s, whole_s)
         heard = _heard(order, end_s - order.audio.start_s)
         if order.script:
@@ -162,6 +163,12 @@ class _Motion:
 
 def _phase(words: str) -> float:
     return zlib.crc32(words.encode()) % 1000 / 159.0
+
+
+def _layers(values: np.ndarray) -> LayerValues:
+    """Fixed shares."""
+    mouth, blinks, gaze = 0.5 * values, 0.125 * values, -0.125 * values
+    return LayerValues(mouth, values - mouth - blinks - gaze, blinks, gaze)
 
 
 def main() -> None:

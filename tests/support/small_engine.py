@@ -18,6 +18,7 @@ from talkclip.coefficients import ARKIT52
 from talkclip.phones import Phone, PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader, WeightInfo
+from talkclip_server.engine import Files
 
 WAIT_S = 10.0
 
@@ -51,11 +52,11 @@ class SmallEngine:
         return EngineInfo("small-text", "small-motion", (WeightInfo("small", "0" * 64),), ("arkit52",), "none", "cpu")
 
     def animate(
-        self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
+        self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         """See `talkclip_server.engine.Engine`."""
         self.orders.append(order)
-        sound = audio.read_bytes()
+        sound = files[order.audio.sha256].read_bytes()
         prompt = order.timeline.segments[0].prompt if order.timeline.segments else ""
         progress("speech", 0.5, "Listening")
         if prompt == "raise":

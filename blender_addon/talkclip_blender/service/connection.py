@@ -45,9 +45,8 @@ def open_client(context: bpy.types.Context) -> Client:
 
 
 def client_of_ours() -> Client:
-    """A client of the server that we started."""
-    starting = service.server.poll() is ServerState.STARTING
-    timeouts = Timeouts(connect_s=_STARTING_S) if starting else Timeouts()
+    """A client of the server that we started. It may be kept: it also waits for a server that is started anew."""
+    timeouts = Timeouts(connect_s=_STARTING_S)
     return Client(service.server.address, timeouts=timeouts, why_silent=service.server_trouble)
 
 
