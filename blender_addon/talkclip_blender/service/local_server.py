@@ -169,7 +169,8 @@ def _new_log(folder: Path, parent: int) -> Path:
 def _failure(code: int, log: Path | None, was_ready: bool) -> TalkClipError:
     """Why the server ended, and what helps."""
     said = processes.last_lines(log, 30) if log else []
-    lines = [line for line in said if " INFO event=" not in line]  # what it did before tells nothing
+    # What went well before tells nothing.
+    lines = [line for line in said if " INFO event=" not in line and not line.startswith(_READY)]
     text = "\n".join(lines)
     when = "has crashed" if was_ready else "could not start"
     if " is in use." in text:

@@ -26,7 +26,7 @@ from . import pythons
 from .engine_place import EnginePlace, Record, default_place
 from .engine_source import SIZES, Source, download_folders, find_wheel, read_source
 from .installer import Installation, Order
-from .local_server import LocalServer, ServerState
+from .local_server import RUNNING, LocalServer, ServerState
 from .server_facts import Question, ServerFacts
 from .settings import EXISTING, Settings
 
@@ -73,6 +73,7 @@ class Service:
         self._removal: Removal | None = None
         self._view: tuple[float, Settings, EngineView] | None = None
         self._was = ServerState.STOPPED
+        self._facts_are_ours = False
 
     # --- engine -------------------------------------------------------------------------------------------------------
 
@@ -164,8 +165,10 @@ class Service:
         return self._question is not None
 
     def facts_of(self, address: str) -> ServerFacts | None:
-        """What the server at an address last said."""
-        return self.facts if self.facts is not None and self.facts.address == address else None
+        """What the server at an address last said; None also when that was ours and it has ended."""
+        if self.facts is None or self.facts.address != address:
+            return None
+        return self.facts if not self._facts_are_ours or self.server.poll() in RUNNING else None
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -183,7 +186,9 @@ class Service:
             self.ask(Client(self.server.address))
         self._was = state
         if self._question is not None and self._question.pump():
-            self.facts = self._question.facts or self.facts
+            if self._question.facts is not None:
+                self.facts = self._question.facts
+                self._facts_are_ours = state in RUNNING and self.facts.address == self.server.address
             self.error = self._question.error
             self._question = None
         return self.installing or self.removing or self.asking or state in (ServerState.STARTING, ServerState.STOPPING)

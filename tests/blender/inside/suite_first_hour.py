@@ -7,12 +7,13 @@ from pathlib import Path
 
 import bpy
 from harness import curves_of, shapes
-from service_room import panel, preferences, service
+from service_room import panel, preferences, room, service
 
 
 def test_install_speak_uninstall(head, tmp_path):
     chosen = preferences()
     chosen.server_where, chosen.engine_folder = "LOCAL", str(tmp_path / "engine")
+    chosen.local_port = room("local_server").free_port()
     bpy.context.preferences.system.use_online_access = True
     assert any("Downloads" in text for text in panel())
     began = time.monotonic()

@@ -25,7 +25,8 @@ def local(scene):
     """The server of this computer, with an engine that somebody installed; nothing runs."""
     chosen = preferences()
     chosen.server_where, chosen.engine_kind, chosen.existing_python = "LOCAL", "EXISTING", ENGINE
-    chosen.local_port, chosen.start_by_itself = 0, True
+    # Not any port: somebody on this machine may run a server of his own at the usual one.
+    chosen.local_port, chosen.start_by_itself = room("local_server").free_port(), True
     yield chosen
     service().shut_down()
     service().__init__()
