@@ -156,6 +156,10 @@ class Scheduler:
             return 0
         return len(self._running) + self.waiting.index(job)
 
+    def least_busy(self) -> Worker:
+        """The worker with the fewest jobs."""
+        return min(self._seats, key=lambda seat: len(seat.jobs)).worker
+
     def reports(self) -> tuple[WorkerReport, ...]:
         """What each worker is doing."""
         return tuple(

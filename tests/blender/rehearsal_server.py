@@ -24,7 +24,20 @@ from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
 from talkclip.errors import InputError
 from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, TrackHeader
+from talkclip.protocol import (
+    Animate,
+    Chunk,
+    Done,
+    Edit,
+    EmotionWeight,
+    EngineInfo,
+    FrameSpan,
+    Message,
+    TrackHeader,
+    UnderstoodClause,
+    UnderstoodMove,
+    UnderstoodPrompt,
+)
 from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
@@ -72,6 +85,15 @@ class RehearsalEngine:
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
         yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",), heard, order.timeline)
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """Every part between commas is a clause; the length of the prompt is its feeling."""
+        clauses = tuple(UnderstoodClause(part.strip(), "", ("feeling",)) for part in prompt.split(",") if part.strip())
+        anger = min(len(prompt), 100) / 100
+        emotions = EmotionWeight("angry", anger), EmotionWeight("neutral", 1 - anger)
+        moves = (UnderstoodMove(4, "brow lowerer", 0.5, "left"),) if "brow" in prompt else ()
+        notes = () if clauses else ("The prompt is empty: the face stays neutral.",)
+        return UnderstoodPrompt(clauses, emotions, anger, moves, notes=notes, summary=f"rehearsed: {prompt}")
 
 
 def _duration_s(audio: Path, name: str) -> float:
