@@ -14,6 +14,7 @@ from .line import (
     overlay,
     overlay_operator,
     prompts_panel,
+    reading,
     script_panel,
     segment_operators,
     word_properties,
@@ -113,6 +114,7 @@ def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
     service_state.unregister()
     overrides.unregister()
+    reading.unregister()
     overlay_operator.unregister()
     overlay.unregister()
     line_saving.unregister()
