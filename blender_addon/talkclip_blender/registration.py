@@ -14,6 +14,7 @@ from .line import (
     overlay,
     overlay_operator,
     prompts_panel,
+    script_panel,
     segment_operators,
     word_properties,
     words_panel,
@@ -24,8 +25,9 @@ from .line import saving as line_saving
 from .result import link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
+from .service import install_operator, server_operator
 from .service import panel as service_panel
-from .service import server_operator
+from .service import state as service_state
 
 CLASSES: tuple[type, ...] = (
     preferences.TalkClipPreferences,
@@ -71,6 +73,7 @@ CLASSES: tuple[type, ...] = (
     line_panel.TALKCLIP_PT_line,
     *words_panel.CLASSES,
     *prompts_panel.CLASSES,
+    script_panel.TALKCLIP_PT_script,
     *overlay_operator.CLASSES,
     *exchange_operators.CLASSES,
     # Result
@@ -85,8 +88,9 @@ CLASSES: tuple[type, ...] = (
     result_panel.TALKCLIP_PT_layers,
     result_panel.TALKCLIP_PT_details,
     # Server
-    server_operator.TALKCLIP_OT_check_server,
-    service_panel.TALKCLIP_PT_server,
+    *install_operator.CLASSES,
+    *server_operator.CLASSES,
+    *service_panel.CLASSES,
 )
 
 
@@ -102,10 +106,12 @@ def register() -> None:
     overrides.register()
     overlay.register()
     overlay_operator.register()
+    service_state.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    service_state.unregister()
     overrides.unregister()
     overlay_operator.unregister()
     overlay.unregister()
