@@ -12,6 +12,10 @@ from .line import panel as line_panel
 from .line import prompts_panel, segment_operators
 from .line import properties as line
 from .line import saving as line_saving
+from .plates import export_operators, modal, previews
+from .plates import operators as plate_operators
+from .plates import panel as plates_panel
+from .plates import properties as plates
 from .result import panel as result_panel
 from .result import properties as result
 from .result import speak_operator
@@ -25,6 +29,7 @@ CLASSES: tuple[type, ...] = (
     line.TalkClipSegment,
     result.TalkClipPart,
     result.TalkClipTake,
+    plates.TalkClipPlate,
     properties.TalkClipCharacter,
     # Character
     head_operator.TALKCLIP_OT_add_default_head,
@@ -37,6 +42,10 @@ CLASSES: tuple[type, ...] = (
     speak_operator.TALKCLIP_OT_speak,
     result_panel.TALKCLIP_PT_speak,
     result_panel.TALKCLIP_PT_details,
+    # Plates
+    *plate_operators.CLASSES,
+    *export_operators.CLASSES,
+    *plates_panel.CLASSES,
     # Server
     server_operator.TALKCLIP_OT_check_server,
     service_panel.TALKCLIP_PT_server,
@@ -59,6 +68,8 @@ def unregister() -> None:
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
+    modal.cancel_running()
+    previews.forget()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

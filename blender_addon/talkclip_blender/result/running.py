@@ -33,8 +33,7 @@ class Run:
         try:
             self.client.pump(budget_ms)
             if self.job is None and self.client.welcome is not None:
-                self._require_space()
-                self.job = self.client.submit(self.plan.request)
+                self.job = self._submit()
         except TalkClipError as error:
             self.error = error
         self.error = self.error or self.client.error
@@ -53,6 +52,10 @@ class Run:
     def close(self) -> None:
         """Stop, if it is still going on, and close the connection."""
         self.client.close()
+
+    def _submit(self) -> Job:
+        self._require_space()
+        return self.client.submit(self.plan.request)
 
     def _require_space(self) -> None:
         spaces, space = self.client.welcome.engine.spaces, self.plan.request.space
