@@ -8,8 +8,8 @@ import bpy
 from . import preferences, properties
 from .character import head_operator
 from .character import panel as character_panel
+from .line import overlay, overlay_operator, prompts_panel, segment_operators, word_properties, words_panel
 from .line import panel as line_panel
-from .line import prompts_panel, segment_operators
 from .line import properties as line
 from .line import saving as line_saving
 from .plates import export_operators, modal, previews
@@ -27,6 +27,7 @@ CLASSES: tuple[type, ...] = (
     # What is saved; parts before the whole.
     line.TalkClipEdit,
     line.TalkClipSegment,
+    word_properties.TalkClipWord,
     result.TalkClipPart,
     result.TalkClipTake,
     plates.TalkClipPlate,
@@ -37,7 +38,9 @@ CLASSES: tuple[type, ...] = (
     # Line
     *segment_operators.CLASSES,
     line_panel.TALKCLIP_PT_line,
+    *words_panel.CLASSES,
     *prompts_panel.CLASSES,
+    *overlay_operator.CLASSES,
     # Result
     speak_operator.TALKCLIP_OT_speak,
     result_panel.TALKCLIP_PT_speak,
@@ -61,10 +64,14 @@ def register() -> None:
     )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
     line_saving.register()
+    overlay.register()
+    overlay_operator.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    overlay_operator.unregister()
+    overlay.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()

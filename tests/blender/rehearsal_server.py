@@ -9,6 +9,7 @@ finishes a job (until cancelled), `--die` ends the process in the middle of the 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import time
 import zlib
@@ -20,8 +21,10 @@ import soundfile
 
 from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
 from talkclip.errors import InputError
+from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, TrackHeader
+from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
@@ -47,7 +50,13 @@ class RehearsalEngine:
         while self.mode == "stall":
             stop_if(cancel)
             time.sleep(0.01)
-        motion = _Motion(order, _duration_s(audio, order.audio.name))
+        whole_s = _duration_s(audio, order.audio.name)
+        end_s = whole_s if order.audio.end_s is None else min(order.audio.end_s, whole_s)
+        heard = _heard(order, end_s - order.audio.start_s)
+        if order.script:
+            placed = timeline_from_script(order.script, heard.words, heard.duration_s)
+            order = dataclasses.replace(order, timeline=placed, text=spoken_text(order.script))
+        motion = _Motion(order, heard.duration_s)
         part = motion.changed_since(order.before, order.timeline) if isinstance(order, Edit) else None
         first, end = (part.first_frame, part.first_frame + part.n_frames) if part else (0, motion.n_frames)
         layers = motion.layers(order.timeline)
@@ -60,7 +69,7 @@ class RehearsalEngine:
             if self.mode == "die":
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
-        yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",))
+        yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",), heard, order.timeline)
 
 
 def _duration_s(audio: Path, name: str) -> float:
@@ -68,6 +77,32 @@ def _duration_s(audio: Path, name: str) -> float:
         return float(soundfile.info(audio).duration)
     except soundfile.LibsndfileError:
         raise InputError(f"{name}: is no sound.", "Choose a sound file.") from None
+
+
+def _heard(order: Animate, duration_s: float) -> PhoneTrack:
+    """Words of equal length, each with a consonant and a vowel.
+
+    Of phones that are given, those stay whose word is still in its place in the text.
+    """
+    texts = (spoken_text(order.script) if order.script else order.text or "never gonna tell").split()
+    step = duration_s / len(texts)
+    words = tuple(Word(text.strip(".,!?").lower(), k * step, (k + 0.9) * step) for k, text in enumerate(texts))
+    phones = tuple(
+        phone
+        for word in words
+        for phone in (
+            Phone("M", word.start_s, word.start_s + 0.3 * step), Phone("AA", word.start_s + 0.3 * step, word.end_s)
+        )
+    )  # fmt: skip
+    given = order.phones
+    if given is not None and len(given.words) == len(words):
+        kept = [old.text == new.text for old, new in zip(given.words, words, strict=True)]
+        words = tuple(old if stays else new for old, new, stays in zip(given.words, words, kept, strict=True))
+        places = [(w.start_s - 1e-3, w.end_s + 1e-3) for w, stays in zip(words, kept, strict=True) if stays]
+        of_kept = [p for p in given.phones if any(a <= p.start_s and p.end_s <= b for a, b in places)]
+        of_new = [p for p in phones if not any(a <= p.start_s and p.end_s <= b for a, b in places)]
+        phones = tuple(sorted((*of_kept, *of_new), key=lambda phone: phone.start_s))
+    return PhoneTrack(phones, words, duration_s, "align")
 
 
 class _Motion:
@@ -78,12 +113,12 @@ class _Motion:
     """
 
     def __init__(self, order: Animate, duration_s: float) -> None:
-        end_s = duration_s if order.audio.end_s is None else min(order.audio.end_s, duration_s)
-        self.n_frames = frame_count(end_s - order.audio.start_s, order.fps)
+        self.n_frames = frame_count(duration_s, order.fps)
         self.fps = order.fps
         self.names = ARKIT52 if order.space == "arkit52" else flame_channels(N_EXPRESSION)
         self._times_s = frame_times(self.n_frames, order.fps)
-        self._speech = f"{order.text}|{order.seed}"
+        given = [phone.symbol for phone in order.phones.phones] if order.phones else ""
+        self._speech = f"{order.text}|{order.seed}|{given}"
         if order.space == "arkit52":
             self._size, self._eyes = np.ones(len(ARKIT52)), [1, 2, 3, 8, 9, 10]
         else:

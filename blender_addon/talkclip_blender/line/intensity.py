@@ -24,6 +24,7 @@ _PREFIX: Final = "talkclip_intensity_"
 _KEY_NUMBERS: Final = ("co", "handle_left", "handle_right", "back", "amplitude", "period")
 _KEY_CHOICES: Final = ("handle_left_type", "handle_right_type", "interpolation", "easing", "type")
 _EXACT: Final = frozenset({"LINEAR", "CONSTANT"})
+_HINT_STEPS: Final = 24
 _STEP: Final = 1e-3  # frames: how steep a constant key jumps once it is a line
 
 
@@ -147,18 +148,48 @@ def keys_over(owner: bpy.types.Object, uid: str, first: float, end: float) -> tu
     return tuple((float(frame), float(value)) for frame, value in _without_needless(np.stack([at, values], axis=1)))
 
 
+def curves_of(owner: bpy.types.Object) -> dict[str, bpy.types.FCurve]:
+    """All keyed intensities of an object, by uid; see `curve_of`."""
+    start = f'["{_PREFIX}'
+    found: dict[str, bpy.types.FCurve] = {}
+    for curves in _collections(owner):
+        for curve in curves:
+            if curve.data_path.startswith(start):
+                found.setdefault(curve.data_path[len(start) : -2], curve)
+    return found
+
+
+def hint(
+    owner: bpy.types.Object, uid: str, curve: bpy.types.FCurve | None, first: float, end: float
+) -> tuple[tuple[float, float], ...]:
+    """About how the intensity goes between two frames, to be drawn; () where it is the default throughout."""
+    if curve is None:
+        value = value_of(owner, uid)
+        return () if value == DEFAULT else ((first, value), (end, value))
+    keys = {point.co[0] for point in curve.keyframe_points if first < point.co[0] < end}
+    frames = sorted(keys.union(np.linspace(first, end, _HINT_STEPS).tolist()))
+    return tuple((frame, min(max(curve.evaluate(frame), 0.0), INTENSITY_MAX)) for frame in frames)
+
+
 # --- curves -----------------------------------------------------------------------------------------------------------
+
+
+def _collections(owner: bpy.types.Object) -> list[Any]:
+    """Collections of F-curves: of the active action, then of the NLA strips from the uppermost track down."""
+    data = owner.animation_data
+    if data is None:
+        return []
+    users = [data, *(strip for track in reversed(data.nla_tracks) for strip in track.strips)]
+    return [curves for user in users for curves in compat.curve_collections(user.action, compat.slot_of(user))]
 
 
 def _found(owner: bpy.types.Object, uid: str) -> tuple[Any, bpy.types.FCurve | None]:
     """(the collection it is in, the curve)."""
-    data = owner.animation_data
-    strips = [] if data is None else [strip for track in reversed(data.nla_tracks) for strip in track.strips]
-    for user in [data, *strips] if data is not None else []:
-        for curves in compat.curve_collections(user.action, compat.slot_of(user)):
-            for curve in curves:
-                if curve.data_path == data_path(uid):
-                    return curves, curve
+    path = data_path(uid)
+    for curves in _collections(owner):
+        for curve in curves:
+            if curve.data_path == path:
+                return curves, curve
     return None, None
 
 

@@ -173,6 +173,14 @@ def draw_intensity(layout: Any, owner: bpy.types.Object, segment: Any, **options
         layout.prop(segment, "intensity", slider=True, **options)
 
 
+def draw_active(layout: Any, line: Any) -> None:
+    """The prompt and the intensity of the active segment."""
+    segment = cutting.active(line)
+    if segment is not None:
+        layout.prop(segment, "prompt", text="", icon="OUTLINER_DATA_SPEAKER", **placeholder("neutral"))
+        _draw_keyable_intensity(layout, line.id_data, segment)
+
+
 def _draw_one_prompt(layout: Any, line: Any) -> None:
     column = layout.column(align=True)
     column.prop(line, "prompt", text="", icon="OUTLINER_DATA_SPEAKER", **placeholder("How is it spoken?"))
@@ -199,11 +207,7 @@ def _draw_list(layout: Any, line: Any) -> None:
     row.operator("talkclip.segment_merge", text="Merge")
     for text, frames in (("-1", -1), ("+1", 1)):
         row.operator("talkclip.segment_move", text=text).frames = frames
-    segment = cutting.active(line)
-    if segment is None:
-        return
-    layout.prop(segment, "prompt", text="", icon="OUTLINER_DATA_SPEAKER", **placeholder("neutral"))
-    _draw_keyable_intensity(layout, line.id_data, segment)
+    draw_active(layout, line)
 
 
 def _draw_keyable_intensity(layout: Any, owner: bpy.types.Object, segment: Any) -> None:

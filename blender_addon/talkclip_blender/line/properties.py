@@ -25,6 +25,7 @@ from talkclip.timeline import BLEND_S, INTENSITY_MAX
 
 from .. import compat
 from . import intensity
+from .word_properties import TalkClipWord
 
 _PROMPT_NAME = "Prompt"
 _PROMPT_HELP = 'How the line is spoken: "a furious man speaks with brows lowered"'
@@ -169,6 +170,17 @@ class LineSettings:
         name="Words", description="What is said, if you have it: the lips follow better. May stay empty",
         override=_OVERRIDE,
     )  # fmt: skip
+
+    # The words of the last answer; see `words`.
+    words: CollectionProperty(type=TalkClipWord, override=_OVERRIDE_LIST)
+    active_word: IntProperty(name="Word", description="The word whose fields are shown", override=_OVERRIDE)
+    words_text: StringProperty(description="The transcript they were found with", override=_OVERRIDE)
+    words_sound: StringProperty(description="The sound they were heard in", override=_OVERRIDE)
+    words_mended: BoolProperty(description="Whether one was corrected, so that they are sent back", override=_OVERRIDE)
+    words_s: FloatProperty(description="Length of that sound, seconds", override=_OVERRIDE)
+    words_by: StringProperty(description="What found them", override=_OVERRIDE)
+    words_problem: StringProperty(description="Why the last correction was not taken")
+
     add_sound: BoolProperty(
         name="Put the Sound in the Sequencer",
         description="So that it is heard on playback; a strip that is already there is left alone",

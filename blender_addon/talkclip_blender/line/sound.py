@@ -98,9 +98,12 @@ def put_in_sequencer(line: Line, scene: bpy.types.Scene) -> bool:
     return True
 
 
+def _strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any | None:
+    return next((strip for strip in compat.sound_strips(scene) if strip.name == character.sound_strip), None)
+
+
 def _chosen_strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any:
-    name = character.sound_strip
-    strip = next((strip for strip in compat.sound_strips(scene) if strip.name == name), None)
+    name, strip = character.sound_strip, _strip(character, scene)
     if strip is None:
         problem = f"The Sequencer has no sound strip '{name}'." if name else "No sound strip is chosen."
         raise InputError(problem, "Add the sound to this scene's Video Sequencer and choose it, or choose a file.")

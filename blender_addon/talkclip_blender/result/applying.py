@@ -11,7 +11,7 @@ from talkclip.errors import InputError
 from talkclip.timebase import seconds_to_frame
 
 from ..character import face
-from ..line import sound
+from ..line import sound, words
 from . import keying, rest, strips, takes
 from .channels import make_way
 from .layering import layered
@@ -49,6 +49,7 @@ def apply(planned: Plan, reply: SpeakReply) -> list[str]:
     notes += make_way(found, made.everything)
     if mesh.talkclip.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
+    words.keep(mesh.talkclip, reply.phones, planned.request, planned.line)
     if take.frame_end > scene.frame_end:
         notes.append(f"The line ends at frame {take.frame_end}, the scene at {scene.frame_end}.")
     keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in made.everything)

@@ -15,7 +15,7 @@ from talkclip.client import SpeakRequest
 from talkclip.timebase import FPS_MAX, FPS_MIN
 
 from ..character import face
-from ..line import segments, sound
+from ..line import segments, sound, words
 from ..properties import TalkClipCharacter
 from . import strips
 from .channels import owners
@@ -52,6 +52,7 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
     character: TalkClipCharacter = found.mesh.talkclip
     line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
     prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt) or "neutral"
+    text, phones = words.for_request(character, line)
     request = SpeakRequest(
         line.audio,
         segments.timeline_of(character, line, fps),
@@ -59,7 +60,8 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene) -> Plan:
         fps=min(max(fps, FPS_MIN), FPS_MAX),
         seed=character.seed,
         layers=True,
-        text=character.transcript.strip() or None,
+        text=text,
+        phones=phones,
         start_s=line.start_s,
         end_s=line.end_s,
     )

@@ -16,7 +16,7 @@ from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.bfm import solve_bfm_map
 from talkclip.engine.render.encode import check_target, is_sequence, write_video
 from talkclip.engine.render.frames import FrameSource
-from talkclip.engine.render.portrait.neural import NeuralRenderer, motion_windows, require_bfm
+from talkclip.engine.render.portrait.neural import NeuralRenderer, motion_window, require_bfm
 from talkclip.engine.render.portrait.person import Crop, fit_person
 from talkclip.engine.render.portrait.renderer import PortraitRenderer
 from talkclip.engine.render.sequence import FORMATS, write_sequence
@@ -171,11 +171,10 @@ def _neural(
         track = solve_bfm_map(how.bfm).converted(track)
     n_frames = frame_count(track.duration_s, rate)
     values, _ = require_bfm(track).sampled(frame_times(n_frames, rate, track.start_s))
-    windows = motion_windows(values)
     renderer = NeuralRenderer(picture, how.weights, how.face, name)
 
     def frame(number: int) -> np.ndarray:
-        drawn = renderer.frame(windows[number])
+        drawn = renderer.frame(motion_window(values, number))
         if how.full:
             return paste(picture, drawn, renderer.crop)
         if how.size == drawn.shape[0]:
