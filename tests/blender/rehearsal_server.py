@@ -17,18 +17,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import rehearsal_plates
 import soundfile
 
 from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
 from talkclip.errors import InputError
 from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, TrackHeader
+from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, Render, TrackHeader
 from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
-from talkclip_server import READY, running_server
+from talkclip_server import READY, running_server, videos
 
 N_EXPRESSION = 50
 REACH = 2
@@ -41,7 +42,13 @@ class RehearsalEngine:
         self.mode = mode
 
     def info(self) -> EngineInfo:
-        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"))
+        renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
+        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"), renderers=renderers, formats=formats)
+
+    def render(
+        self, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
+    ) -> Iterator[Message]:
+        return rehearsal_plates.messages(self.mode, order, audio, portrait, progress, cancel)
 
     def animate(
         self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
@@ -169,6 +176,7 @@ def main() -> None:
     parser.add_argument("--die", action="store_const", const="die", dest="mode")
     parser.add_argument("--flat", action="store_const", const="flat", dest="mode")
     mode = parser.parse_args().mode or "normal"
+    videos.RENDERERS = dict.fromkeys(("head", "portrait"), rehearsal_plates.flat)
     with running_server(RehearsalEngine(mode)) as server:
         print(f"{READY} {server.address}", flush=True)
         while os.getppid() != 1:  # ends with the test that started it
