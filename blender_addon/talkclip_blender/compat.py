@@ -26,6 +26,24 @@ def online_access() -> bool:
     return bool(getattr(bpy.app, "online_access", True))
 
 
+def is_editable(datablock: bpy.types.ID) -> bool:
+    """Whether it belongs to this file, itself or as a library override."""
+    return getattr(datablock, "is_editable", datablock.library is None)
+
+
+def session_id(block: bpy.types.ID) -> int:
+    """A number that stays with a datablock when it is renamed; 0 where Blender has none to show."""
+    return getattr(block, "session_uid", 0)
+
+
+def with_session_id(collection: Any, wanted: int, name: str) -> Any:
+    """The datablock of that number, or None when it is gone; by its name where there are no numbers."""
+    named = collection.get(name)
+    if not wanted or (named is not None and named.session_uid == wanted):
+        return named
+    return next((block for block in collection if block.session_uid == wanted), None)
+
+
 def open_action(action: bpy.types.Action, owner: bpy.types.ID, name: str) -> tuple[Any, Any]:
     """Where F-curves of `owner` go in an action -> (collection of F-curves, slot or None).
 
@@ -87,11 +105,26 @@ def set_slot(user: Any, slot: Any) -> None:
 
 def sound_strips(scene: bpy.types.Scene) -> list[Any]:
     """The scene's VSE sound strips, also those inside meta strips."""
+    return _strips_of_type(scene, "SOUND")
+
+
+def text_strips(scene: bpy.types.Scene) -> list[Any]:
+    """The scene's VSE text strips, also those inside meta strips."""
+    return _strips_of_type(scene, "TEXT")
+
+
+def new_text_strip(strips: Any, name: str, channel: int, first: int, end: int) -> Any:
+    """A text strip in `top_strips`, from a scene frame up to another."""
+    last = {"length": end - first} if _STRIPS_RENAMED else {"frame_end": end}
+    return strips.new_effect(name=name, type="TEXT", channel=channel, frame_start=first, **last)
+
+
+def _strips_of_type(scene: bpy.types.Scene, wanted: str) -> list[Any]:
     editor = scene.sequence_editor
     if editor is None:
         return []
     strips = editor.strips_all if _STRIPS_RENAMED else editor.sequences_all
-    return [strip for strip in strips if strip.type == "SOUND"]
+    return [strip for strip in strips if strip.type == wanted]
 
 
 def picture_strips(scene: bpy.types.Scene) -> list[Any]:
@@ -119,14 +152,16 @@ class StripTiming:
     end: int
     """Frame after the last one that is heard."""
     trim: float
-    """Frames cut from the media's own start, before `content`."""
+    """Frames cut from the media's own start, before `content`; 0 for a strip without media."""
 
 
 def strip_timing(strip: Any) -> StripTiming:
     """Where a VSE strip stands. 5.x renamed these properties and warns of the old names."""
     if hasattr(strip, "content_start"):
-        return StripTiming(strip.content_start, strip.left_handle, strip.right_handle, strip.content_trim_start)
-    return StripTiming(strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.animation_offset_start)
+        trim = getattr(strip, "content_trim_start", 0.0)
+        return StripTiming(strip.content_start, strip.left_handle, strip.right_handle, trim)
+    trim = getattr(strip, "animation_offset_start", 0.0)
+    return StripTiming(strip.frame_start, strip.frame_final_start, strip.frame_final_end, trim)
 
 
 def use_nodes(material: bpy.types.Material) -> None:

@@ -18,6 +18,7 @@ from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import Done, Message, PictureChunk, Render
 from talkclip.timebase import frame_count
 from talkclip_server import videos
+from talkclip_server.engine import Files
 
 # A server that stalls or dies does so after so many pictures.
 PICTURES_BEFORE_TROUBLE = 5
@@ -48,11 +49,13 @@ def green_of(number: int) -> int:
     return 40 + number * 5 % 200
 
 
-def messages(mode: str, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback,
-             cancel: CancelCheck) -> Iterator[Message]:  # fmt: skip
+def messages(
+    mode: str, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck
+) -> Iterator[Message]:
     """The answer to `render`."""
-    samples, rate = soundfile.read(audio, dtype="float32")
+    samples, rate = soundfile.read(files[order.audio.sha256], dtype="float32")
     clip = AudioClip(samples if samples.ndim == 1 else samples.mean(1), rate, "line")
+    portrait = None if order.portrait is None else files[order.portrait]
     end_s = min(order.audio.end_s or clip.duration_s, clip.duration_s)
     n_frames = frame_count(end_s - order.audio.start_s, order.fps)
     track = CoefficientTrack("arkit52", ("jawOpen",), order.fps, np.zeros((n_frames, 1), np.float32))

@@ -24,12 +24,27 @@ from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
 from talkclip.errors import InputError
 from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, Render, TrackHeader
+from talkclip.protocol import (
+    Animate,
+    Chunk,
+    Done,
+    Edit,
+    EmotionWeight,
+    EngineInfo,
+    FrameSpan,
+    Message,
+    Render,
+    TrackHeader,
+    UnderstoodClause,
+    UnderstoodMove,
+    UnderstoodPrompt,
+)
 from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
 from talkclip_server import READY, running_server, videos
+from talkclip_server.engine import Files
 
 N_EXPRESSION = 50
 REACH = 2
@@ -45,19 +60,17 @@ class RehearsalEngine:
         renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
         return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"), renderers=renderers, formats=formats)
 
-    def render(
-        self, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
-    ) -> Iterator[Message]:
-        return rehearsal_plates.messages(self.mode, order, audio, portrait, progress, cancel)
+    def render(self, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
+        return rehearsal_plates.messages(self.mode, order, files, progress, cancel)
 
     def animate(
-        self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
+        self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         progress("speech", 0.3, "Listening")
         while self.mode == "stall":
             stop_if(cancel)
             time.sleep(0.01)
-        whole_s = _duration_s(audio, order.audio.name)
+        whole_s = _duration_s(files[order.audio.sha256], order.audio.name)
         end_s = whole_s if order.audio.end_s is None else min(order.audio.end_s, whole_s)
         heard = _heard(order, end_s - order.audio.start_s)
         if order.script:
@@ -77,6 +90,15 @@ class RehearsalEngine:
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
         yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",), heard, order.timeline)
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """Every part between commas is a clause; the length of the prompt is its feeling."""
+        clauses = tuple(UnderstoodClause(part.strip(), "", ("feeling",)) for part in prompt.split(",") if part.strip())
+        anger = min(len(prompt), 100) / 100
+        emotions = EmotionWeight("angry", anger), EmotionWeight("neutral", 1 - anger)
+        moves = (UnderstoodMove(4, "brow lowerer", 0.5, "left"),) if "brow" in prompt else ()
+        notes = () if clauses else ("The prompt is empty: the face stays neutral.",)
+        return UnderstoodPrompt(clauses, emotions, anger, moves, notes=notes, summary=f"rehearsed: {prompt}")
 
 
 def _duration_s(audio: Path, name: str) -> float:
@@ -168,6 +190,12 @@ class _Motion:
 
 def _phase(words: str) -> float:
     return zlib.crc32(words.encode()) % 1000 / 159.0
+
+
+def _layers(values: np.ndarray) -> LayerValues:
+    """Fixed shares."""
+    mouth, blinks, gaze = 0.5 * values, 0.125 * values, -0.125 * values
+    return LayerValues(mouth, values - mouth - blinks - gaze, blinks, gaze)
 
 
 def main() -> None:

@@ -60,6 +60,8 @@ class TALKCLIP_MT_segments(bpy.types.Menu):  # noqa: N801 - Blender's naming rul
         layout.operator("talkclip.segment_move")
         layout.operator("talkclip.segment_move", text="Move with All Later Ones").ripple = True
         layout.separator()
+        layout.menu("TALKCLIP_MT_exchange")
+        layout.separator()
         for text, gap in (("Delete, Leave Neutral", "KEEP"), ("Delete, Close the Gap", "RIPPLE")):
             layout.operator("talkclip.segment_delete", text=text).gap = gap
         layout.operator("talkclip.segments_clean")

@@ -17,6 +17,7 @@ from bpy.props import (
     EnumProperty,
     FloatProperty,
     IntProperty,
+    PointerProperty,
     StringProperty,
 )
 
@@ -170,6 +171,16 @@ class LineSettings:
         name="Words", description="What is said, if you have it: the lips follow better. May stay empty",
         override=_OVERRIDE,
     )  # fmt: skip
+
+    script: StringProperty(
+        name="Script", override=_OVERRIDE,
+        description='The line with its stage directions: "[furious] Get out! [breaking] Please."',
+    )  # fmt: skip
+    script_text: PointerProperty(
+        name="Text", description="A Text with the script, in place of the field", type=bpy.types.Text,
+        override=_OVERRIDE,
+    )  # fmt: skip
+    markers_made: StringProperty(description="Timeline markers that were made of the prompts", override=_OVERRIDE)
 
     # The words of the last answer; see `words`.
     words: CollectionProperty(type=TalkClipWord, override=_OVERRIDE_LIST)

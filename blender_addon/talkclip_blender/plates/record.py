@@ -30,7 +30,7 @@ def keep(planned: PlatePlan, arrived: Arrived) -> Any:
     Raises:
         InputError: the character is gone, or a packed sound cannot be written.
     """
-    mesh = bpy.data.objects.get(planned.mesh)
+    mesh = planned.mesh_now()
     if mesh is None or face.face_mesh(mesh) is None:
         raise InputError(
             f"'{planned.mesh}' is gone; the plate is in {arrived.path.parent}.", "Undo its removal, and render again."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from talkclip.client import Drawing, SequencePlace, SpeakRequest
 from talkclip.client.sequence_job import MAX_NUMBER
 from talkclip.errors import InputError
 from talkclip.gains import LayerGains
-from talkclip.timebase import FPS_MAX, FPS_MIN
 
+from .. import compat
 from ..character import face
-from ..line import segments, sound
+from ..line import sound
+from ..result.request import request_of
 from . import portrait
 from .properties import DEFAULT_FOLDER
 
@@ -37,11 +39,16 @@ class PlatePlan:
     line: sound.Line
     mesh: str
     """Name of the object whose line it is."""
-    scene: str
+    mesh_id: int
+    """It stays when the object is renamed."""
     fps: float
     prompt: str
     temporary: Path
     """Folder with the rendered portrait, to be deleted afterwards."""
+
+    def mesh_now(self) -> bpy.types.Object | None:
+        """The object whose line it is, unless it is gone."""
+        return compat.with_session_id(bpy.data.objects, self.mesh_id, self.mesh)
 
 
 def why_not(character: Any, scene: bpy.types.Scene) -> str:
@@ -83,7 +90,16 @@ def plan(context: bpy.types.Context) -> PlatePlan:
     number = line.start_frame if 0 <= line.start_frame <= MAX_NUMBER else 1
     place = SequencePlace(folder_of(character), bpy.path.clean_name(mesh.name) or "plate", number)
     return PlatePlan(
-        request, drawing, character.plate_format, place, line, mesh.name, scene.name, fps, prompt, temporary
+        request=request,
+        drawing=drawing,
+        kind=character.plate_format,
+        place=place,
+        line=line,
+        mesh=mesh.name,
+        mesh_id=compat.session_id(mesh),
+        fps=fps,
+        prompt=prompt,
+        temporary=temporary,
     )
 
 
@@ -122,14 +138,7 @@ def _drawing(character: Any, mesh: bpy.types.Object, context: bpy.types.Context,
 
 
 def _request(character: Any, line: sound.Line, fps: float) -> SpeakRequest:
-    """The line as it is keyed, in the space that is drawn."""
-    return SpeakRequest(
-        line.audio,
-        segments.timeline_of(character, line, fps),
-        fps=min(max(fps, FPS_MIN), FPS_MAX),
-        seed=character.seed,
-        gains=LayerGains(character.gain_mouth, character.gain_expression, character.gain_blinks, character.gain_head),
-        text=character.transcript.strip() or None,
-        start_s=line.start_s,
-        end_s=line.end_s,
-    )
+    """The line as it is keyed, with the gains of its layers, in the space that is drawn."""
+    gains = LayerGains(character.gain_mouth, character.gain_expression, character.gain_blinks, character.gain_head)
+    asked = request_of(character, line, fps, "arkit52")
+    return dataclasses.replace(asked, layers=False, gains=gains)

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from talkclip.client import Client, Job, SequenceJob, VideoJob, picture_path
+from talkclip.client import Client, SequenceJob, VideoJob, picture_path
 from talkclip.errors import Cancelled, TalkClipError
 
 from ..result.running import Run
@@ -71,13 +71,15 @@ class PlateRun(Run):
         super().close()
         shutil.rmtree(self.plan.temporary, ignore_errors=True)
 
-    def _submit(self) -> Job:
+    def _submit(self) -> None:
         engine, drawing = self.client.welcome.engine, self.plan.drawing
         if drawing.renderer not in engine.renderers:
             where = f"The server at {self.client.address}"
             raise TalkClipError(
                 f"{where} does not draw '{drawing.renderer}'.", "Use a server of the same version.", "no_renderer"
             )
+        asked, place = self.plan.request, self.plan.place
         if self.plan.kind == "PNG":
-            return self.client.submit_sequence(self.plan.request, drawing, self.plan.place)
-        return self.client.submit_video(self.plan.request, drawing, request.new_video_path(self.plan.place))
+            self.job = self.client.submit_sequence(asked, drawing, place)
+        else:
+            self.job = self.client.submit_video(asked, drawing, request.new_video_path(place))

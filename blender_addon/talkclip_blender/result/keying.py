@@ -37,6 +37,11 @@ class Channel:
         """What F-curves of the same owner are told apart by."""
         return self.data_path, self.index
 
+    @property
+    def moves(self) -> bool:
+        """Whether it adds anything."""
+        return bool(np.abs(self.values).max() > STILL)
+
 
 @dataclass(frozen=True)
 class Written:
@@ -89,19 +94,20 @@ def is_still(values: np.ndarray) -> bool:
     return bool(values.max() - values.min() <= STILL)
 
 
-def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
-    if is_still(values):  # needs its ends only, and stays easy to edit
-        frames, values = frames[[0, -1]][: len(frames)], values[[0, 0]][: len(values)]
-    curve.keyframe_points.add(len(frames))
-    _set_points(curve, np.stack([frames, values], axis=1).astype(np.float32))
+def write_all(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    """Let a curve have one key a frame, linear between them; a curve that has as many keys keeps their other settings.
 
-
-def _set_points(curve: bpy.types.FCurve, points: np.ndarray) -> None:
-    """Give all keys of a curve their frame and value (N, 2), linear between them."""
+    Args:
+        curve: new, with all of the keys, or with fewer.
+        frames, values: (T,) each.
+    """
     keys = curve.keyframe_points
-    keys.foreach_set("co", points.ravel())
-    linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
-    keys.foreach_set("interpolation", np.full(len(points), linear, np.intc))
+    missing = len(frames) - len(keys)
+    keys.add(missing)
+    keys.foreach_set("co", np.stack([frames, values], axis=1).astype(np.float32).ravel())
+    if missing:
+        linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+        keys.foreach_set("interpolation", np.full(len(frames), linear, np.intc))
     curve.update()
 
 
@@ -110,3 +116,9 @@ def points_of(curve: bpy.types.FCurve) -> np.ndarray:
     points = np.empty(len(curve.keyframe_points) * 2, np.float32)
     curve.keyframe_points.foreach_get("co", points)
     return points.reshape(-1, 2)
+
+
+def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    if is_still(values):  # needs its ends only, and stays easy to edit
+        frames, values = frames[[0, -1]][: len(frames)], values[[0, 0]][: len(values)]
+    write_all(curve, frames, values)

@@ -17,7 +17,10 @@ from talkclip.coefficients import CoefficientTrack, LayerValues
 
 from ..character.face import Face
 from .channels import channels_of
-from .keying import STILL, Address, Channel
+from .keying import Address, Channel
+
+# These have every channel of the face or the head, so that nothing below shows through.
+_WHOLE = ("mouth", "head")
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,18 @@ class Layered:
     """What to key."""
 
     layers: dict[str, list[Channel]]
-    """{layer: channels}, from the bottom up. `mouth` has every channel of the face, so that nothing below shows
-    through; the others have what moves in them."""
+    """{layer: channels}, from the bottom up; those above `mouth` are what has to be added to what is below."""
     everything: list[Channel]
     """The channels of the whole track."""
     notes: list[str]
     """What cannot be keyed."""
+
+    def moving(self) -> dict[str, list[Channel]]:
+        """What of it has to be keyed: in layers that are added, only what moves."""
+        return {
+            layer: [channel for channel in channels if layer in _WHOLE or channel.moves]
+            for layer, channels in self.layers.items()
+        }
 
 
 def layered(found: Face, track: CoefficientTrack, values: LayerValues | None) -> Layered:
@@ -75,11 +84,10 @@ def _name(channel: Channel) -> tuple[int, Address]:
 
 
 def _difference(below: list[Channel], above: list[Channel]) -> list[Channel]:
-    """What has to be added to come from one to the other, where that is anything."""
+    """What has to be added to come from one to the other."""
     before = {_name(channel): channel.values for channel in below}
-    added = [
+    return [
         dataclasses.replace(channel, values=channel.values - before[_name(channel)])
         for channel in above
         if _name(channel) in before
     ]
-    return [channel for channel in added if np.abs(channel.values).max() > STILL]

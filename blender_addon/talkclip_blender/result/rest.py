@@ -58,6 +58,20 @@ def make_room(owner: bpy.types.ID, addresses: frozenset[Address]) -> list[str]:
     return notes
 
 
+def restore(owner: bpy.types.ID, addresses: set[Address]) -> None:
+    """After strips were taken away: channels that nothing animates any more would keep the last pose; reset them."""
+    kept = _kept(owner)
+    for path, index in addresses - _spoken(owner) - animated_by_user(owner):
+        holder, name, is_custom = _property(owner, path)
+        value = kept.get((path, index), _default(owner, path, index))
+        if is_custom:
+            holder[name] = value
+        elif holder.bl_rna.properties[name].is_array:
+            getattr(holder, name)[index] = value
+        else:
+            setattr(holder, name, value)
+
+
 def _kept(owner: bpy.types.ID) -> dict[Address, float]:
     """What `TalkCLIP rest` holds."""
     return {
@@ -140,12 +154,17 @@ def _track_below_ours(data: bpy.types.AnimData) -> Any:
 
 def _default(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """A channel's default, which the NLA gives it where no strip plays."""
-    if data_path.endswith('"]'):  # a custom property
-        holder_path, _, name = data_path.rpartition('["')
-        holder = owner.path_resolve(holder_path) if holder_path else owner
-        default = holder.id_properties_ui(bpy.utils.unescape_identifier(name[:-2])).as_dict().get("default", 0.0)
+    holder, name, is_custom = _property(owner, data_path)
+    if is_custom:
+        default = holder.id_properties_ui(name).as_dict().get("default", 0.0)
         return float(default[index] if isinstance(default, (list, tuple)) else default)
-    holder_path, _, name = data_path.rpartition(".")
-    holder = owner.path_resolve(holder_path) if holder_path else owner
     rna = holder.bl_rna.properties[name]
     return float(rna.default_array[index] if rna.is_array else rna.default)
+
+
+def _property(owner: bpy.types.ID, data_path: str) -> tuple[Any, str, bool]:
+    """What a data path leads to -> (holder, name of its property, whether that is a custom one)."""
+    is_custom = data_path.endswith('"]')
+    holder_path, _, name = data_path.rpartition('["' if is_custom else ".")
+    holder = owner.path_resolve(holder_path) if holder_path else owner
+    return holder, bpy.utils.unescape_identifier(name[:-2]) if is_custom else name, is_custom
