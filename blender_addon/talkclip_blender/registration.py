@@ -29,8 +29,9 @@ from .plates import properties as plates
 from .result import link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
+from .service import install_operator, server_operator
 from .service import panel as service_panel
-from .service import server_operator
+from .service import state as service_state
 
 CLASSES: tuple[type, ...] = (
     preferences.TalkClipPreferences,
@@ -96,8 +97,9 @@ CLASSES: tuple[type, ...] = (
     *export_operators.CLASSES,
     *plates_panel.CLASSES,
     # Server
-    server_operator.TALKCLIP_OT_check_server,
-    service_panel.TALKCLIP_PT_server,
+    *install_operator.CLASSES,
+    *server_operator.CLASSES,
+    *service_panel.CLASSES,
 )
 
 
@@ -113,10 +115,12 @@ def register() -> None:
     overrides.register()
     overlay.register()
     overlay_operator.register()
+    service_state.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    service_state.unregister()
     overrides.unregister()
     overlay_operator.unregister()
     overlay.unregister()

@@ -12,6 +12,7 @@ from ..panel import CharacterPanel, placeholder
 from . import cutting, intensity, sound
 
 _ROWS = 4
+_WIDE_PX = 300  # of the sidebar: room for a third column
 
 
 class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
@@ -22,13 +23,16 @@ class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming r
         active_property: str, index: int = 0, flt_flag: int = 0,
     ) -> None:  # fmt: skip
         """Blender draws each visible row with this."""
-        row = layout.split(factor=0.62, align=True)
         empty = not item.whole_line and item.frame_end <= item.frame_start
         text = {} if empty else placeholder("neutral")
+        row = layout.split(factor=0.62, align=True)
         row.prop(item, "prompt", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
-        row = row.split(factor=0.6, align=True)
-        row.label(text="whole line" if item.whole_line else f"{item.frame_start} - {item.frame_end}")
-        draw_intensity(row, data.id_data, item, text="", emboss=False)
+        wide = context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
+        if wide:
+            row = row.split(factor=0.6, align=True)
+        row.label(text="whole line" if item.whole_line else f"{item.frame_start}-{item.frame_end}")
+        if wide:
+            draw_intensity(row, data.id_data, item, text="", emboss=False)
 
     def filter_items(self, context: bpy.types.Context, data: Any, property: str) -> tuple[list[int], list[int]]:
         """Rows whose prompt has the text that is searched for, in order of time; the file's order stays."""
@@ -203,10 +207,12 @@ def _draw_list(layout: Any, line: Any) -> None:
     column.separator()
     column.operator("talkclip.segment_swap", text="", icon="TRIA_UP").step = "EARLIER"
     column.operator("talkclip.segment_swap", text="", icon="TRIA_DOWN").step = "LATER"
-    row = layout.row(align=True)
+    column = layout.column(align=True)
+    row = column.row(align=True)
     row.operator("talkclip.segment_split", text="Split")
-    row.operator("talkclip.segment_duplicate")
     row.operator("talkclip.segment_merge", text="Merge")
+    row = column.row(align=True)
+    row.operator("talkclip.segment_duplicate")
     for text, frames in (("-1", -1), ("+1", 1)):
         row.operator("talkclip.segment_move", text=text).frames = frames
     draw_active(layout, line)
