@@ -23,6 +23,10 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
+from .plates import export_operators, modal, previews
+from .plates import operators as plate_operators
+from .plates import panel as plates_panel
+from .plates import properties as plates
 from .result import link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
@@ -42,6 +46,7 @@ CLASSES: tuple[type, ...] = (
     character.TalkClipBody,
     character.TalkClipDriver,
     character.TalkClipRig,
+    plates.TalkClipPlate,
     properties.TalkClipCharacter,
     # Character
     head_operator.TALKCLIP_OT_add_default_head,
@@ -88,6 +93,10 @@ CLASSES: tuple[type, ...] = (
     result_panel.TALKCLIP_PT_takes,
     result_panel.TALKCLIP_PT_layers,
     result_panel.TALKCLIP_PT_details,
+    # Plates
+    *plate_operators.CLASSES,
+    *export_operators.CLASSES,
+    *plates_panel.CLASSES,
     # Server
     *install_operator.CLASSES,
     *server_operator.CLASSES,
@@ -121,6 +130,8 @@ def unregister() -> None:
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
     link.close()
+    modal.cancel_running()
+    previews.forget()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
