@@ -15,7 +15,7 @@ from talkclip.timebase import seconds_to_frame
 from .. import compat
 from ..character import face
 from ..character.face import Face
-from ..line import scripts, sound, words
+from ..line import scripts, segments, sound, words
 from . import keying, parts, rekeying, strips, takes
 from .channels import make_way
 from .edits import Base, NoBase
@@ -69,6 +69,8 @@ def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types
         notes += scripts.take_over(character, planned.request.script, reply.timeline, planned.line, planned.fps)
     take.request, take.engine = planned.asked_next_time(character), engine
     _sign(take, planned, reply, rekeying.read(parts.of(take)))
+    if planned.request.script:  # what it became is what the segments ask for from now on
+        take.asked = segments.timeline_of(character, planned.line, planned.fps).to_json()
     if character.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
     if take.frame_end > scene.frame_end:
@@ -88,6 +90,7 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
     take = character.takes[number]
     if reply.track is None:
         take.live &= live
+        take.timeline, take.asked = reply.timeline.to_json(), planned.request.timeline.to_json()
         return [f"Nothing has changed since {take.name}."]
     if reply.n_frames != take.frame_end - take.frame_start + 1 or reply.track.fps != planned.fps:
         raise Outdated("The line has another length now.")
@@ -147,5 +150,6 @@ def _sign(take: Any, planned: Plan, reply: SpeakReply | EditReply, keys: list[re
     """What the take's keys, as they are now, were made of."""
     take.prompt = planned.prompt
     take.timeline = reply.timeline.to_json()
+    take.asked = planned.request.timeline.to_json()
     take.notes = "\n".join(reply.notes)
     take.digest = rekeying.digest_of(keys)

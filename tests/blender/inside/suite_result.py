@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 import bpy
 import numpy as np
 import pytest
-from harness import MODULE, ask, curves_of, shapes, shown, strip_of
+from harness import MODULE, ask, curves_of, drawn, shapes, shown, strip_of
 
 LAYERS = ("mouth", "expression", "blinks", "gaze")
 
@@ -577,3 +579,149 @@ def test_gltf_has_the_baked_movement(head, tmp_path):
     at -= at[0]
     np.testing.assert_allclose(weights[: len(frames)], wanted[at[: len(frames)]][:, order], atol=1e-4)
     assert np.ptp(weights, axis=0).max() > 0.2
+
+
+# --- live preview -----------------------------------------------------------------------------------------------------
+
+
+class Typing:
+    """The live preview, looked at as its timer would, with a clock of our own."""
+
+    def __init__(self, head):
+        self.module = sys.modules[MODULE + ".result.live"]
+        self.now_s = 0.0
+        self.preview = self.module.Preview(clock=lambda: self.now_s)
+        self.head = head
+
+    def look(self, seconds=0.1):
+        self.now_s += seconds
+        begin = time.perf_counter()
+        again_s = self.preview.look(self.module.View.now())
+        assert 0 < again_s <= 0.1
+        return time.perf_counter() - begin
+
+    def settle(self):
+        """Until there is nothing more to do."""
+        deadline = time.monotonic() + 20
+        for _ in range(5):
+            self.look()
+        while self.preview.state == "Asking":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            self.look()
+
+
+@pytest.fixture
+def typing(three):
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    yield (typing := Typing(three))
+    typing.preview.stop()
+
+
+def test_the_face_follows_what_is_typed(three, typing):
+    character = three.talkclip
+    before = posed(three, 120)
+    typing.settle()
+    assert len(character.takes) == 1, "nothing was typed yet"
+    for text in ("a f", "a frightened", "a frightened man"):
+        character.segments[1].prompt = text
+        typing.look(0.2)
+        assert typing.preview.state == ""
+    np.testing.assert_array_equal(posed(three, 120), before)
+    typing.settle()
+    track = ask(timeline=timeline_of(three)).track
+    np.testing.assert_allclose(posed(three, 120), track.values[119], atol=1e-5)
+    assert [take.live for take in character.takes] == [False, True]
+    # More typing changes the same take; the one that was spoken stays.
+    character.segments[1].edits.add().text = "wrinkle the nose"
+    typing.settle()
+    character.segments[1].intensity = 0.5
+    typing.settle()
+    track = ask(timeline=timeline_of(three)).track
+    np.testing.assert_allclose(posed(three, 120), track.values[119], atol=1e-5)
+    assert len(character.takes) == 2
+    # Speak keeps it; what is typed then is a take of its own again.
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert [take.live for take in character.takes] == [False, False]
+    character.segments[1].prompt = "a proud king"
+    typing.settle()
+    assert [take.live for take in character.takes] == [False, False, True]
+    bpy.ops.talkclip.show_take(index=0)
+    np.testing.assert_array_equal(posed(three, 120), before)
+
+
+def test_an_answer_that_typing_overtook_is_dropped(three, typing):
+    character = three.talkclip
+    character.segments[1].prompt = "a frightened man"
+    for _ in range(5):
+        typing.look()
+    assert typing.preview.state == "Asking" and len(character.takes) == 1
+    character.segments[1].prompt = "a proud king"
+    time.sleep(0.5)  # the answer is there
+    typing.look()
+    assert typing.preview.state == "" and len(character.takes) == 1
+    typing.settle()
+    assert len(character.takes) == 2 and "a proud king" in character.takes[1].prompt
+    track = ask(timeline=timeline_of(three)).track
+    np.testing.assert_allclose(posed(three, 120), track.values[119], atol=1e-5)
+
+
+def test_one_undo_step_for_what_settled(three, typing, monkeypatch):
+    steps = []
+    monkeypatch.setattr(sys.modules[MODULE + ".compat"], "push_undo", lambda _window, message: steps.append(message))
+    for text in ("a frightened man", "a proud king"):
+        for end in range(4, len(text) + 1):
+            three.talkclip.segments[1].prompt = text[:end]
+            typing.look(0.05)
+        typing.settle()
+    assert steps == ["TalkCLIP Live"] * 2
+
+
+def test_live_says_why_it_waits(three, typing, scene):
+    character = three.talkclip
+    character.seed = 3
+    character.segments[1].prompt = "a frightened man"
+    typing.settle()
+    assert typing.preview.state == "Not only prompts have changed. Press Speak."
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    typing.settle()
+    assert typing.preview.state == ""
+    curve = curves_of(strip_of(three.data.shape_keys))['key_blocks["jawOpen"].value', 0]
+    curve.keyframe_points[100].co[1] += 0.25
+    curve.update()
+    mine = points(character.takes[1].action)
+    character.segments[1].prompt = "a proud king"
+    typing.settle()
+    assert typing.preview.state == "You have changed keys of Take 2: it stays as it is. Press Speak."
+    assert points(character.takes[1].action) == mine
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    sys.modules[MODULE + ".result.link"].close()
+    server("tcp://127.0.0.1:1")
+    character.segments[1].prompt = "a sad woman"
+    typing.look()
+    typing.look(0.4)
+    deadline = time.monotonic() + 20
+    while typing.preview.state == "Asking":
+        assert typing.look() < 0.5 and time.monotonic() < deadline
+        time.sleep(0.02)
+    assert "No TalkCLIP server answers" in typing.preview.state
+    assert len(character.takes) == 3
+
+
+def test_looking_costs_little(three, typing):
+    typing.settle()
+    assert sorted(typing.look(0.0) for _ in range(50))[25] < 0.01
+
+
+def test_the_switch_is_off_and_draws(three, extension):
+    manager = bpy.context.window_manager
+    assert not manager.talkclip_live
+    panel = sys.modules[MODULE + ".result.panel"].TALKCLIP_PT_speak
+    assert "talkclip_live" in drawn(panel)
+    manager.talkclip_live = True
+    live = sys.modules[MODULE + ".result.live"]
+    assert bpy.app.timers.is_registered(live._tick)
+    live.preview.state = "Not only prompts have changed. Press Speak."
+    assert live.preview.state in drawn(panel)
+    manager.talkclip_live = False
+    assert live._tick() is None and live.preview.state == ""
