@@ -52,7 +52,7 @@ class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
         row = layout.row(align=True)
         row.prop(take, "star", text="", icon="SOLO_ON" if take.star else "SOLO_OFF", emboss=False)
         playing = "PLAY" if takes.is_shown(take) else "BLANK1"
-        row.prop(take, "name", text="", icon="REC" if take.live else playing, emboss=False)
+        row.prop(take, "label", text="", icon="REC" if take.live else playing, emboss=False)
         row.label(text=take.prompt)
 
 

@@ -45,7 +45,7 @@ class TalkClipTake(bpy.types.PropertyGroup):
     """One result, kept so that takes can be compared. The pointers keep its Actions in the file."""
 
     uid: StringProperty(name="Identity", override=_IN_OVERRIDES)
-    name: StringProperty(name="Name", description="Of the take; free", override=_IN_OVERRIDES)
+    label: StringProperty(name="Name", description="Of the take; free", override=_IN_OVERRIDES)
     prompt: StringProperty(name="Prompt", description="How it is spoken", override=_IN_OVERRIDES)
     star: BoolProperty(name="Star", description="Mark this take as a good one", override=_IN_OVERRIDES)
     parts: CollectionProperty(type=TalkClipPart, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
