@@ -43,8 +43,10 @@ def main() -> int:
     bench = commands.add_parser("bench", help="measure one area; other options go to its benchmark")
     bench.add_argument("area", choices=["main", "model", "server", "render"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
-    extension = commands.add_parser("extension", help="build and validate the Blender extension")
-    extension.add_argument("--out", default=str(ROOT / "dist"), help="folder for the zip (default dist/)")
+    extension = commands.add_parser(
+        "extension", help="build and validate the Blender extension, and the engine's wheel"
+    )
+    extension.add_argument("--out", default=str(ROOT / "dist"), help="folder for zips and wheel (default dist/)")
     commands.add_parser("setup-blender", help="make the Blender test environments")
     arguments, more = parser.parse_known_args()
     if more and arguments.command != "bench":
@@ -99,7 +101,8 @@ def build_extension(arguments: argparse.Namespace) -> int:
     if setup_blender(arguments) != 0:
         return 1
     bpy_python = environment_python(ROOT / ".venv-bpy45")
-    return run([python, "blender_addon/build_extension.py", "--out", arguments.out, "--bpy-python", bpy_python])
+    options = ["--out", arguments.out, "--bpy-python", bpy_python, "--engine-wheel"]
+    return run([python, "blender_addon/build_extension.py", *options])
 
 
 def setup_blender(_: argparse.Namespace) -> int:

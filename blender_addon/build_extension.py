@@ -3,7 +3,8 @@
     python blender_addon/build_extension.py --bpy-python .venv-bpy45/bin/python --out dist
 
 A zip holds the add-on, pyzmq and msgpack for the Pythons of Blender 4.5 (3.11) and 5.1+ (3.13), and our light core
-(`talkclip` without engine and command line, and `talkclip_rigs`) as a wheel built from this source tree.
+(`talkclip` without engine and command line, and `talkclip_rigs`) as a wheel built from this source tree. With
+`--engine-wheel` the whole project is built as a wheel too, beside the zips: what *Install Engine* in Blender installs.
 """
 
 from __future__ import annotations
@@ -59,8 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", dest="output", type=Path, default=ROOT / "dist", help="folder for the zips (default: dist)"
     )
     parser.add_argument("--platform", choices=PLATFORMS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--engine-wheel", action="store_true", help="also the wheel that `Install Engine` installs")
     options = parser.parse_args(arguments)
-    for path in build(options.bpy_python, options.output, tuple(options.platform or PLATFORMS)):
+    built = build(options.bpy_python, options.output, tuple(options.platform or PLATFORMS))
+    if options.engine_wheel:
+        built.append(build_engine_wheel(options.output))
+    for path in built:
         print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
     return 0
 
@@ -127,6 +132,15 @@ def build_core_wheel(wheels: Path) -> None:
             shutil.copy(ROOT / name, tree / name)
         (tree / "pyproject.toml").write_text(CORE_PYPROJECT.format(version=version), encoding="utf-8")
         run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, tree)
+
+
+def build_engine_wheel(output: Path) -> Path:
+    """A wheel of the whole project with its weights, into `output` -> its path."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="talkclip-engine-") as folder:
+        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+        (built,) = Path(folder).glob("talkclip-*.whl")
+        return Path(shutil.move(built, output / built.name))
 
 
 def download_wheels(platform: str, wheels: Path) -> None:

@@ -181,3 +181,55 @@ def _require_finite(values: np.ndarray, names: Sequence[str]) -> None:
         raise InputError(
             f"track: frame {frame}, channel {names[channel]} is not a number.", "Repair or re-export the track."
         )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayerValues:
+    """A track's values as a sum of layers, so that each may be keyed and weighed apart.
+
+    Their sum is the track's `values` within 1e-6 (where values are larger than 1, as in `flame`, relative to them).
+
+    Attributes:
+        mouth: neutral speech, its lips shut where they must be.
+        expression: what the style adds to it.
+        blinks: what blinks add: lids that close, and widened or squinting eyes that let go meanwhile.
+        gaze: what the eyes do to hold their target while the head turns.
+
+    Each is float32 (T, C) in the track's channels, and signed: a layer may take away what another one holds.
+
+    Raises:
+        InputError: shapes differ, or a value is not a number.
+    """
+
+    mouth: np.ndarray
+    expression: np.ndarray
+    blinks: np.ndarray
+    gaze: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in LAYERS:
+            values = np.ascontiguousarray(getattr(self, name), dtype=np.float32)
+            object.__setattr__(self, name, values)
+            if values.ndim != 2 or values.shape != np.shape(self.mouth) or not np.isfinite(values).all():
+                raise InputError(f"layers: '{name}' of shape {values.shape} does not fit the others, or is no number.")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, C)."""
+        return self.mouth.shape[0], self.mouth.shape[1]
+
+    def total(self) -> np.ndarray:
+        """-> float32 (T, C), the sum."""
+        return np.asarray(sum(getattr(self, name).astype(np.float64) for name in LAYERS), np.float32)
+
+    def rows(self, frames: slice) -> LayerValues:
+        """Some frames of each layer."""
+        return LayerValues(*(getattr(self, name)[frames] for name in LAYERS))
+
+    @staticmethod
+    def joined(parts: Sequence[LayerValues]) -> LayerValues:
+        """One after the other; at least one."""
+        return LayerValues(*(np.concatenate([getattr(part, name) for part in parts]) for name in LAYERS))
+
+
+LAYERS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(LayerValues))

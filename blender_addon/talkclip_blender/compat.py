@@ -17,6 +17,7 @@ HAS_PROGRESS_BAR = bpy.app.version >= (4, 0, 0)
 HAS_PLACEHOLDER = bpy.app.version >= (4, 1, 0)
 # Says that a path may start with "//", the folder of the .blend; Blender warns of such paths elsewhere since 4.5.
 FILE_OPTIONS = {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
+_SLOT_NAME_LENGTH = 60
 _STRIPS_RENAMED = bpy.app.version >= (5, 0, 0)
 
 
@@ -25,15 +26,33 @@ def online_access() -> bool:
     return bool(getattr(bpy.app, "online_access", True))
 
 
-def open_action(action: bpy.types.Action, owner: bpy.types.ID) -> tuple[Any, Any]:
-    """Where the F-curves of `owner` go in a new action -> (collection of F-curves, slot or None).
+def is_editable(datablock: bpy.types.ID) -> bool:
+    """Whether it belongs to this file, itself or as a library override."""
+    return getattr(datablock, "is_editable", datablock.library is None)
 
-    Since 4.4 one action serves several datablocks, each through a slot of its own; before, it serves one.
+
+def session_id(block: bpy.types.ID) -> int:
+    """A number that stays with a datablock when it is renamed; 0 where Blender has none to show."""
+    return getattr(block, "session_uid", 0)
+
+
+def with_session_id(collection: Any, wanted: int, name: str) -> Any:
+    """The datablock of that number, or None when it is gone; by its name where there are no numbers."""
+    named = collection.get(name)
+    if not wanted or (named is not None and named.session_uid == wanted):
+        return named
+    return next((block for block in collection if block.session_uid == wanted), None)
+
+
+def open_action(action: bpy.types.Action, owner: bpy.types.ID, name: str) -> tuple[Any, Any]:
+    """Where F-curves of `owner` go in an action -> (collection of F-curves, slot or None).
+
+    Since 4.4 one action serves several datablocks and layers, each through a new slot (`name`); before, it serves one.
     """
     if not HAS_SLOTS:
         action.id_root = "KEY" if isinstance(owner, bpy.types.Key) else "OBJECT"
         return action.fcurves, None
-    slot = action.slots.new(owner.id_type, owner.name)
+    slot = action.slots.new(owner.id_type, name[:_SLOT_NAME_LENGTH])
     layer = action.layers[0] if action.layers else action.layers.new("TalkCLIP")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
     return strip.channelbag(slot, ensure=True).fcurves, slot
@@ -41,20 +60,36 @@ def open_action(action: bpy.types.Action, owner: bpy.types.ID) -> tuple[Any, Any
 
 def fcurves_of(action: bpy.types.Action | None, slot: Any = None) -> list[bpy.types.FCurve]:
     """The F-curves an action holds for one slot; [] without an action. Before 4.4 `slot` is not looked at."""
+    return [curve for curves in curve_collections(action, slot) for curve in curves]
+
+
+def curve_collections(action: bpy.types.Action | None, slot: Any = None) -> list[Any]:
+    """The collections, to add to and remove from, with the F-curves an action holds for one slot."""
     if action is None:
         return []
     if not HAS_SLOTS:
-        return list(action.fcurves)
+        return [action.fcurves]
     if slot is None:
         return []
-    return [
-        curve
-        for layer in action.layers
-        for strip in layer.strips
-        for bag in [strip.channelbag(slot)]
-        if bag is not None
-        for curve in bag.fcurves
-    ]
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips]
+    return [bag.fcurves for bag in bags if bag is not None]
+
+
+def curves_in(action: bpy.types.Action, slot: Any) -> Any:
+    """The collection of F-curves that an action of one layer and one strip holds for one slot."""
+    return action.layers[0].strips[0].channelbag(slot, ensure=True).fcurves if HAS_SLOTS else action.fcurves
+
+
+def slot_handle(slot: Any) -> int:
+    """A number that stays with a slot when it is renamed or its action copied; 0 where there are no slots."""
+    return slot.handle if HAS_SLOTS else 0
+
+
+def slot_with_handle(action: bpy.types.Action | None, handle: int) -> Any:
+    """The slot of that handle, or None."""
+    if action is None or not HAS_SLOTS:
+        return None
+    return next((slot for slot in action.slots if slot.handle == handle), None)
 
 
 def slot_of(user: Any) -> Any:
@@ -70,11 +105,26 @@ def set_slot(user: Any, slot: Any) -> None:
 
 def sound_strips(scene: bpy.types.Scene) -> list[Any]:
     """The scene's VSE sound strips, also those inside meta strips."""
+    return _strips_of_type(scene, "SOUND")
+
+
+def text_strips(scene: bpy.types.Scene) -> list[Any]:
+    """The scene's VSE text strips, also those inside meta strips."""
+    return _strips_of_type(scene, "TEXT")
+
+
+def new_text_strip(strips: Any, name: str, channel: int, first: int, end: int) -> Any:
+    """A text strip in `top_strips`, from a scene frame up to another."""
+    last = {"length": end - first} if _STRIPS_RENAMED else {"frame_end": end}
+    return strips.new_effect(name=name, type="TEXT", channel=channel, frame_start=first, **last)
+
+
+def _strips_of_type(scene: bpy.types.Scene, wanted: str) -> list[Any]:
     editor = scene.sequence_editor
     if editor is None:
         return []
     strips = editor.strips_all if _STRIPS_RENAMED else editor.sequences_all
-    return [strip for strip in strips if strip.type == "SOUND"]
+    return [strip for strip in strips if strip.type == wanted]
 
 
 def top_strips(editor: Any) -> Any:
@@ -93,14 +143,16 @@ class StripTiming:
     end: int
     """Frame after the last one that is heard."""
     trim: float
-    """Frames cut from the media's own start, before `content`."""
+    """Frames cut from the media's own start, before `content`; 0 for a strip without media."""
 
 
 def strip_timing(strip: Any) -> StripTiming:
     """Where a VSE strip stands. 5.x renamed these properties and warns of the old names."""
     if hasattr(strip, "content_start"):
-        return StripTiming(strip.content_start, strip.left_handle, strip.right_handle, strip.content_trim_start)
-    return StripTiming(strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.animation_offset_start)
+        trim = getattr(strip, "content_trim_start", 0.0)
+        return StripTiming(strip.content_start, strip.left_handle, strip.right_handle, trim)
+    trim = getattr(strip, "animation_offset_start", 0.0)
+    return StripTiming(strip.frame_start, strip.frame_final_start, strip.frame_final_end, trim)
 
 
 def use_nodes(material: bpy.types.Material) -> None:

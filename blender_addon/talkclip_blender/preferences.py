@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from talkclip.protocol import DEFAULT_ADDRESS
 
@@ -20,14 +20,27 @@ class TalkClipPreferences(bpy.types.AddonPreferences):
         default=DEFAULT_ADDRESS,
     )
 
+    show_prompts: BoolProperty(
+        name="Prompts in the Dope Sheet",
+        description="Show the character's prompts, words and intensities as bars in the Dope Sheet and the Timeline",
+        default=True,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this in Preferences > Add-ons > TalkCLIP."""
         row = self.layout.row(align=True)
         row.prop(self, "server_address")
         row.operator("talkclip.check_server", text="", icon="LINKED")
+        self.layout.prop(self, "show_prompts")
+
+
+def of(context: bpy.types.Context) -> TalkClipPreferences | None:
+    """The preferences; None while the extension is being enabled or disabled."""
+    addon = context.preferences.addons.get(__package__)
+    return None if addon is None else addon.preferences
 
 
 def server_address(context: bpy.types.Context) -> str:
     """The address to connect to."""
-    addon = context.preferences.addons.get(__package__)
-    return DEFAULT_ADDRESS if addon is None else addon.preferences.server_address.strip() or DEFAULT_ADDRESS
+    settings = of(context)
+    return DEFAULT_ADDRESS if settings is None else settings.server_address.strip() or DEFAULT_ADDRESS

@@ -177,8 +177,12 @@ class FlameMap:
         if missing:
             raise InputError(f"FLAME needs all 52 ARKit channels; {len(missing)} are missing, such as '{missing[0]}'.")
         columns = [track.names.index(name) for name in ARKIT52]
-        values = track.values[:, columns] @ np.concatenate([self.expression, self.pose_rad], axis=1)
+        values = self.mapped(track.values[:, columns])
         return CoefficientTrack("flame", self.names, track.fps, values, track.start_s, track.head)
+
+    def mapped(self, values: Floats) -> Floats:
+        """(T, 52) in Apple's order -> (T, E + 9). Linear: a sum of parts becomes the sum of what they become."""
+        return np.asarray(values @ np.concatenate([self.expression, self.pose_rad], axis=1), dtype=np.float32)
 
     def report(self) -> str:
         """Table of what each shape became and how much of it FLAME could show."""

@@ -27,6 +27,7 @@ class Job:
         sent: whether anything of its result has left, after which it cannot be begun anew.
         pending: outputs that wait for credit, in order.
         pending_bytes: size of `pending`.
+        held: whether its worker waits until the client has taken more.
     """
 
     key: int
@@ -40,6 +41,7 @@ class Job:
     sent: bool = False
     pending: collections.deque[Output] = dataclasses.field(default_factory=collections.deque)
     pending_bytes: int = 0
+    held: bool = False
 
     @property
     def id(self) -> str:
@@ -49,8 +51,10 @@ class Job:
     @property
     def files(self) -> tuple[str, ...]:
         """The uploaded files it reads, by hash."""
-        portrait = self.order.portrait if isinstance(self.order, Render) else None
-        return (self.order.audio.sha256,) if portrait is None else (self.order.audio.sha256, portrait)
+        names = [self.order.audio.sha256, *(style.sha256 for style in self.order.styles)]
+        if isinstance(self.order, Render) and self.order.portrait is not None:
+            names.append(self.order.portrait)
+        return tuple(dict.fromkeys(names))
 
 
 @dataclasses.dataclass(eq=False)

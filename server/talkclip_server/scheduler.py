@@ -19,6 +19,7 @@ import enum
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from talkclip.protocol import Animate, Edit, Render, WorkerReport
 from talkclip_server.jobs import Job
@@ -28,8 +29,9 @@ LONG_S = 60.0
 # A sound never decoded is long when its file is larger than a minute's in any usual form.
 _LONG_BYTES = 6 << 20
 _REMEMBERED_SOUNDS = 8  # per worker: about what it keeps
-_REMEMBERED_LENGTHS = 4096
+_REMEMBERED_FILES = 4096
 _TRIES = 2
+_T = TypeVar("_T")
 _log = logging.getLogger("talkclip.server")
 
 
@@ -79,6 +81,7 @@ class Scheduler:
         self._path_of = path_of
         self._running: dict[int, tuple[_Seat, Job]] = {}
         self._lengths_s: collections.OrderedDict[str, float] = collections.OrderedDict()
+        self._read_clips: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._begun = 0
 
     def add(self, job: Job) -> None:
@@ -104,6 +107,11 @@ class Scheduler:
             self._running[job.key][0].worker.cancel(job.key)
             return False
         return False
+
+    def hold(self, job: Job, held: bool) -> None:
+        """Let the worker of a job wait, or go on."""
+        if job.key in self._running:
+            self._running[job.key][0].worker.hold(job.key, held)
 
     def finished(self, key: int) -> Job | None:
         """A worker said its last word about job `key`. -> the job, if one of ours was running under this number."""
@@ -136,9 +144,9 @@ class Scheduler:
         if key not in self._running:
             return
         seat, job = self._running[key]
-        self._lengths_s[job.order.audio.sha256] = length_s
-        while len(self._lengths_s) > _REMEMBERED_LENGTHS:
-            self._lengths_s.popitem(last=False)
+        _remember(self._lengths_s, job.order.audio.sha256, length_s)
+        for style in job.order.styles:  # the frames are on their way: its clips have been read
+            _remember(self._read_clips, style.sha256, None)
         if length_s > LONG_S and seat.lane_of(job) is Lane.SHORT and Lane.LONG not in seat.jobs:
             seat.jobs[Lane.LONG] = seat.jobs.pop(Lane.SHORT)
 
@@ -148,6 +156,10 @@ class Scheduler:
             return 0
         return len(self._running) + self.waiting.index(job)
 
+    def least_busy(self) -> Worker:
+        """The worker with the fewest jobs."""
+        return min(self._seats, key=lambda seat: len(seat.jobs)).worker
+
     def reports(self) -> tuple[WorkerReport, ...]:
         """What each worker is doing."""
         return tuple(
@@ -156,8 +168,8 @@ class Scheduler:
         )
 
     def _lane(self, order: Animate) -> Lane:
-        if isinstance(order, Render):
-            return Lane.LONG
+        if isinstance(order, Render) or any(style.sha256 not in self._read_clips for style in order.styles):
+            return Lane.LONG  # a video has to be drawn, or to be followed
         source = order.audio
         length_s = self._lengths_s.get(source.sha256)
         if source.end_s is not None:
@@ -189,5 +201,11 @@ class Scheduler:
         seat.jobs[lane] = job
         seat.remember(job.order.audio.sha256)
         self._running[job.key] = seat, job
-        sound, *others = (self._path_of(sha256) for sha256 in job.files)
-        seat.worker.start(Order(job.key, job.order, sound, others[0] if others else None, lane is Lane.LONG))
+        files = {sha256: self._path_of(sha256) for sha256 in job.files}
+        seat.worker.start(Order(job.key, job.order, files, lane is Lane.LONG))
+
+
+def _remember(known: collections.OrderedDict[str, _T], sha256: str, value: _T) -> None:
+    known[sha256] = value
+    while len(known) > _REMEMBERED_FILES:
+        known.popitem(last=False)

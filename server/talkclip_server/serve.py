@@ -15,6 +15,7 @@ from types import FrameType
 from talkclip.protocol import ServerLimits
 from talkclip_server.address import bind_address
 from talkclip_server.engine import Engine
+from talkclip_server.parent import Parent
 from talkclip_server.pipeline_engine import PipelineEngine, PipelineLike
 from talkclip_server.process import ProcessWorker
 from talkclip_server.security import Keyring
@@ -38,6 +39,7 @@ def serve(
     limits: ServerLimits | None = None,
     send_tracebacks: bool = False,
     exit_when_idle_s: float | None = None,
+    parent: int | None = None,
 ) -> None:
     """Serve a pipeline until SIGINT or SIGTERM (once: finish what runs; twice: at once).
 
@@ -55,20 +57,23 @@ def serve(
         limits: what clients may ask; default `ServerLimits()`.
         send_tracebacks: tell clients where the engine failed, for developers.
         exit_when_idle_s: stop after so long without a client; None = never.
+        parent: process id of the program that the server belongs to; it stops when that one has ended.
 
     Raises:
-        InputError: the address is in use, or other machines could reach it.
+        InputError: the address is in use, or other machines could reach it; `parent` is no process.
         TalkClipError: what `load` raises, or the folder cannot be used.
     """
     limits = limits or ServerLimits()
+    parent_gone = None if parent is None else Parent(parent).gone
     keyring = None if keys is None else Keyring.open(keys)
     bindable = bind_address(address, keyring is not None)
     with _store(store_folder, store_bytes) as store:
         make_engine = functools.partial(_pipeline_engine, load, limits.audio_s)
         make_worker = functools.partial(_process_worker, make_engine, limits.chunk_frames, send_tracebacks)
         server = Server(
-            [make_worker] * workers, bindable, store, limits, keyring=keyring, exit_when_idle_s=exit_when_idle_s
-        )
+            [make_worker] * workers, bindable, store, limits, keyring=keyring, exit_when_idle_s=exit_when_idle_s,
+            exit_when=parent_gone,
+        )  # fmt: skip
         with _stop_on_signals(server):
             print(f"{READY} {server.address}", flush=True)
             server.run()

@@ -28,6 +28,7 @@ from talkclip.protocol import (
     Done,
     Failure,
     Message,
+    PictureChunk,
     Progress,
     ServerLimits,
     TrackHeader,
@@ -38,6 +39,7 @@ from talkclip.protocol import (
 from talkclip_server.desk import Desk, stopping_error
 from talkclip_server.front import Front
 from talkclip_server.jobs import Job, JobTable, Session
+from talkclip_server.questions import Questions
 from talkclip_server.scheduler import Scheduler
 from talkclip_server.security import Keyring
 from talkclip_server.store import AudioStore
@@ -50,7 +52,9 @@ _HOUSEKEEPING_S, _PROBE_AFTER_S = 1.0, 2.0
 _GRACE_S = 5.0
 # Of a client that says nothing but nonsense, so many refusals are logged one by one, then every thousandth.
 _REFUSALS_LOGGED = 20
-_CREDITED = (Chunk.op, VideoChunk.op)
+# A job waits while so much of its result is not taken.
+_HOLD_BYTES = 64 << 20
+_CREDITED = (Chunk.op, VideoChunk.op, PictureChunk.op)
 _log = logging.getLogger("talkclip.server")
 
 
@@ -70,6 +74,7 @@ class Server:
         *,
         keyring: Keyring | None = None,
         exit_when_idle_s: float | None = None,
+        exit_when: Callable[[], bool] | None = None,
     ) -> None:
         """Start the workers (of one engine each, all alike), then listen.
 
@@ -80,6 +85,7 @@ class Server:
         self._store = store
         self._limits = limits
         self._exit_when_idle_s = exit_when_idle_s
+        self._exit_when = exit_when
         self._table = JobTable()
         self._outputs: collections.deque[Output] = collections.deque()
         self._woken, self._wake = socket.socketpair()
@@ -98,7 +104,8 @@ class Server:
         self.address = self._front.address
         self._scheduler = Scheduler(self._workers, store.path)
         info = self._workers[0].info
-        self._desk = Desk(self, self._front, self._table, self._scheduler, store, limits, info)
+        self._questions = Questions(self._scheduler.least_busy)
+        self._desk = Desk(self, self._front, self._table, self._scheduler, self._questions, store, limits, info)
         self._spaces = info.spaces
         self._active_s = self._kept_house_s = time.monotonic()
 
@@ -199,6 +206,10 @@ class Server:
     # --- jobs -----------------------------------------------------------------------------------------------------
 
     def _take_output(self, output: Output) -> None:
+        if output.key < 0:
+            if asker := self._questions.answered(output):
+                self._front.send(asker, output.frame)
+            return
         if output.died:
             self._scheduler.worker_died(output.key)
         finished = self._scheduler.finished(output.key) if output.last else None
@@ -220,6 +231,9 @@ class Server:
             job.sent = True
             job.pending.append(output)
             job.pending_bytes += len(output.frame)
+            if job.pending_bytes > _HOLD_BYTES and not job.held:
+                job.held = True
+                self._scheduler.hold(job, True)
 
     def _learn_length(self, output: Output) -> None:
         header = decode(output.frame, FROM_SERVER)
@@ -238,6 +252,9 @@ class Server:
             if output.op in _CREDITED:
                 job.credit -= 1
                 job.credited_s = time.monotonic()
+        if job.held and job.pending_bytes < _HOLD_BYTES // 2:
+            job.held = False
+            self._scheduler.hold(job, False)
 
     def end(self, job: Job, failure: Failure) -> None:
         """End a job before its time."""
@@ -267,6 +284,7 @@ class Server:
         self._front.sessions.pop(session.identity, None)
         for job in list(session.jobs.values()):
             self._forget(job, well=False)
+        self._questions.drop(session)
         session.outbox.clear()
         self._active_s = time.monotonic()
         _log.info("event=left client=%r why=%s clients=%d", session.name, why, len(self._front.sessions))
@@ -296,6 +314,9 @@ class Server:
             self._active_s = now
         elif self._exit_when_idle_s is not None and now - self._active_s > self._exit_when_idle_s:
             _log.info("event=idle seconds=%.0f", now - self._active_s)
+            self.request_stop()
+        if self._exit_when is not None and not self._stop_requests and self._exit_when():
+            _log.info("event=parent_gone")
             self.request_stop()
 
     @property

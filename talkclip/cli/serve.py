@@ -31,6 +31,7 @@ def serve(
     backend: options.Backend = "auto",
     flame: options.FlameFile = None,
     exit_when_idle: Annotated[float | None, typer.Option(help="Stop after so many seconds without a client.")] = None,
+    parent: Annotated[int | None, typer.Option(help="Stop when the process of this number has ended.")] = None,
 ) -> None:
     """Serve coefficients and videos until stopped (Ctrl-C: finish what runs; twice: at once).
 
@@ -52,7 +53,7 @@ def serve(
     log_to_stderr()
     run(
         bind, functools.partial(_load, backend, flame), keys=keys, workers=workers, store_folder=store,
-        exit_when_idle_s=exit_when_idle,
+        exit_when_idle_s=exit_when_idle, parent=parent,
     )  # fmt: skip
 
 

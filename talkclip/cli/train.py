@@ -1,4 +1,4 @@
-"""`talkclip train`: the speech to train on, the two stages, the ablations."""
+"""`talkclip train`: the speech to train on, the two stages, the ablations, the paper's renderer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from talkclip.errors import InputError
 
 app = typer.Typer(
     name="train",
-    help="Train the model: speech, lines, stage1, stage2 (docs/training.md). Needs talkclip[train].",
+    help="Train the model: speech, lines, stage1, stage2; or pirender (docs/training.md). Needs talkclip[train].",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -59,6 +59,22 @@ def stage2(
     run = training_module("stages.run")
     with _steps("stage 2", quiet) as report:
         written = run.run_stage2(config, lines, first, out, resume, report)
+    _say(f"{written}", quiet)
+
+
+@app.command("pirender")
+def pirender(
+    config: Config,
+    data: Annotated[Path, typer.Option(help="Folder of filmed faces with their coefficients (docs/training.md).")],
+    vgg: Annotated[Path, typer.Option(help="torchvision's vgg19-dcbb9e9d.pth.")],
+    out: Out,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """PIRenderer, the paper's renderer, on your own videos: first the warp, then everything."""
+    run = training_module("pirender.train")
+    with _steps("pirender", quiet) as report:
+        written = run.run_pirender(config, data, vgg, out, resume, report)
     _say(f"{written}", quiet)
 
 

@@ -1,137 +1,32 @@
-"""SpeakRequest: what to ask for. Job: one request on its way, as the client sees it."""
+"""Job: one request on its way, as the client sees it."""
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from talkclip.audio import AudioClip
-from talkclip.client.upload import Upload
-from talkclip.coefficients import HEAD6, CoefficientTrack
-from talkclip.errors import Cancelled, InputError, TalkClipError
-from talkclip.gains import LayerGains
-from talkclip.phones import PhoneTrack
+from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
+from talkclip.client.request_files import RequestFiles
+from talkclip.coefficients import HEAD6, CoefficientTrack, LayerValues
+from talkclip.errors import Cancelled, TalkClipError
 from talkclip.protocol import (
+    Accepted,
     Animate,
     AudioSource,
     Chunk,
     Done,
     Edit,
     Message,
+    Progress,
     ProtocolError,
+    PutState,
     TrackHeader,
+    Welcome,
 )
-from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SpeakRequest:
-    """Speak a sound with a timeline of prompts.
-
-    Attributes:
-        audio: a sound or video file, sent as it is and decoded by the server, or samples.
-        timeline: prompts, in seconds from `start_s`.
-        fps: frames per second of the answer, 1..240.
-        space: coefficient space of the answer, one of `Client.welcome.engine.spaces`.
-        seed: of blinks and head motion.
-        gains: how much of each layer of motion, 0 = off.
-        text: transcript, if known; the lips get better with it.
-        script: stage directions with their words (`talkclip.script.parse_script`); replaces timeline and text.
-        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis.
-        start_s, end_s: the part of the file to use, in seconds; end None = to its end.
-    """
-
-    audio: Path | AudioClip
-    timeline: PromptTimeline
-    fps: float
-    space: str = "arkit52"
-    seed: int = 0
-    gains: LayerGains = dataclasses.field(default_factory=LayerGains)
-    text: str | None = None
-    phones: PhoneTrack | None = None
-    script: tuple[ScriptPart, ...] = ()
-    start_s: float = 0.0
-    end_s: float | None = None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Frames:
-    """Consecutive frames of a track that is still arriving.
-
-    Attributes:
-        first_frame: their place in the track.
-        values: float32 (n, C).
-        head: float32 (n, 6) in the columns of `HEAD6`, or None.
-    """
-
-    first_frame: int
-    values: np.ndarray
-    head: np.ndarray | None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SpeakReply:
-    """A finished request.
-
-    Attributes:
-        track: coefficients on the clock of the sound's part (`start_s` of the request is 0).
-        backend: the speech back end that was used.
-        notes: what the prompt was understood as, and what was not; for people.
-        phones: what was heard, when; may be mended and given back as `SpeakRequest.phones`.
-        timeline: the prompts as played (a script's directions with their times).
-        elapsed_s: the server's computing time.
-    """
-
-    track: CoefficientTrack
-    backend: str
-    notes: tuple[str, ...]
-    phones: PhoneTrack | None
-    timeline: PromptTimeline
-    elapsed_s: float
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class EditReply:
-    """The frames that an edit changed.
-
-    Attributes:
-        first_frame: where they stand in the line.
-        n_frames: of the whole line.
-        track: the changed frames on the line's clock; None where nothing changed.
-        notes, timeline, elapsed_s: see `SpeakReply`.
-    """
-
-    first_frame: int
-    n_frames: int
-    track: CoefficientTrack | None
-    notes: tuple[str, ...]
-    timeline: PromptTimeline
-    elapsed_s: float
-
-    def applied_to(self, whole: CoefficientTrack) -> CoefficientTrack:
-        """The line `whole` with the changed frames in their place.
-
-        Raises:
-            InputError: another line: other channels, rate or length.
-        """
-        part = self.track
-        if whole.n_frames != self.n_frames or (part is not None and (part.names, part.fps) != (whole.names, whole.fps)):
-            raise InputError("These frames belong to another track.", "Apply them to the track that was edited.")
-        if part is None:
-            return whole
-        frames = slice(self.first_frame, self.first_frame + part.n_frames)
-        values = whole.values.copy()
-        values[frames] = part.values
-        head = whole.head
-        if head is not None and part.head is not None:
-            head = head.copy()
-            head[frames] = part.head
-        return dataclasses.replace(whole, values=values, head=head)
 
 
 class JobState(enum.Enum):
@@ -151,6 +46,7 @@ class Job:
     Attributes:
         id: the job's id on the wire.
         request: what was asked.
+        files: what the server must have before the job can begin.
         state: see `JobState`.
         stage, fraction, text: the latest progress: stable word, 0..1 of the job, words for people.
         header: space, names, fps and number of frames, once known.
@@ -158,10 +54,10 @@ class Job:
         error: what went wrong, when the state is FAILED or CANCELLED.
     """
 
-    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload) -> None:
+    def __init__(self, job_id: str, request: SpeakRequest, files: RequestFiles) -> None:
         self.id = job_id
         self.request = request
-        self.upload = upload
+        self.files = files
         self.state = JobState.UPLOADING
         self.stage, self.fraction, self.text = "upload", 0.0, "Sending the sound"
         self.header: TrackHeader | None = None
@@ -177,9 +73,12 @@ class Job:
         """Frames that are here."""
         return self._next_frame - self._first_frame
 
-    def uploads(self) -> tuple[Upload, ...]:
-        """What the server must have before the job can begin."""
-        return (self.upload,)
+    def prepare(self, welcome: Welcome) -> None:
+        """The server is known and the uploads are complete: the order comes next.
+
+        Raises:
+            TalkClipError: this server cannot do it, or its result has no place.
+        """
 
     def order(self, credit: int) -> Message:
         """What the server is told; its uploads are complete."""
@@ -192,7 +91,7 @@ class Job:
 
     def close(self) -> None:
         """Let go of files: the job has ended, or its uploads have."""
-        self.upload.close()
+        self.files.close()
 
     def take_frames(self) -> list[Frames]:
         """-> the frames that arrived since the last call, in order."""
@@ -215,6 +114,34 @@ class Job:
         if not self.finished:
             self.error = error
             self.state = JobState.CANCELLED if isinstance(error, Cancelled) else JobState.FAILED
+
+    def take(self, message: Message) -> None:
+        """The server says something about the job.
+
+        Raises:
+            ProtocolError: it cannot be.
+        """
+        match message:
+            case PutState():
+                self.files.take_state(message)
+                self.fraction = self.files.fraction
+            case Accepted(ahead=ahead) if self.state is JobState.WAITING:
+                self.stage, self.fraction = "wait", 0.0
+                self.text = f"Waiting for {ahead} other job{'s' * (ahead != 1)}" if ahead else "Starting"
+            case Progress():
+                self.state = JobState.RUNNING
+                self.stage, self.fraction, self.text = message.stage, message.fraction, message.text
+            case TrackHeader():
+                self.begin_track(message)
+            case Chunk():
+                self.add_chunk(message)
+            case Done():
+                self.finish(message)
+
+    def sent(self) -> None:
+        """The files are there, and the order is on its way."""
+        self.files.close()
+        self.state, self.stage, self.text = JobState.WAITING, "wait", "Waiting for the server"
 
     def begin_track(self, header: TrackHeader) -> None:
         """The server says what the chunks will hold."""
@@ -248,7 +175,9 @@ class Job:
             or self._next_frame + n_frames > self._end_frame
         ):
             raise ProtocolError(f"A chunk of shape {chunk.values.shape}, head {head_shape} is not what was announced.")
-        self._arrived.append(Frames(chunk.first_frame, chunk.values, chunk.head))
+        if chunk.layers is not None and chunk.layers.shape != chunk.values.shape:
+            raise ProtocolError(f"Layers of shape {chunk.layers.shape} came with values of {chunk.values.shape}.")
+        self._arrived.append(Frames(chunk.first_frame, chunk.values, chunk.head, chunk.layers))
         self._next_frame += n_frames
         self.chunks_to_credit += 1
 
@@ -262,7 +191,8 @@ class Job:
         if track is None:
             raise ProtocolError("The server sent no frame.")
         timeline = done.timeline or self.request.timeline
-        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s)
+        layers = self._joined_layers()
+        self.reply = SpeakReply(track, done.backend, done.notes, done.phones, timeline, done.elapsed_s, layers)
         self._done()
 
     def _done(self) -> None:
@@ -286,12 +216,23 @@ class Job:
             np.concatenate(heads) if heads else None,
         )
 
+    def _joined_layers(self) -> LayerValues | None:
+        """The layers that arrived; None where there are none.
+
+        Raises:
+            ProtocolError: only some frames have them.
+        """
+        parts = [frames.layers for frames in self._arrived if frames.layers is not None]
+        if len(parts) not in (0, len(self._arrived)):
+            raise ProtocolError("The server sent layers for some frames only.")
+        return LayerValues.joined(parts) if parts else None
+
     def _order_fields(self, credit: int) -> dict[str, Any]:
         """The fields of `Animate`."""
         request = self.request
         return {
             "id": self.id,
-            "audio": AudioSource(self.upload.sha256, self.upload.name, request.start_s, request.end_s),
+            "audio": AudioSource(self.files.sound.sha256, self.files.sound.name, request.start_s, request.end_s),
             "timeline": request.timeline,
             "fps": request.fps,
             "space": request.space,
@@ -301,6 +242,8 @@ class Job:
             "phones": request.phones,
             "script": request.script,
             "credit": credit,
+            "layers": request.layers,
+            "styles": self.files.sources(),
         }
 
 
@@ -309,17 +252,26 @@ class EditJob(Job):
 
     Attributes:
         before: the timeline of the frames that are there.
+        restyled: segments whose style clip is another one than it was for these frames.
         changed: the result, when the state is DONE.
     """
 
-    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload, before: PromptTimeline) -> None:
-        super().__init__(job_id, request, upload)
+    def __init__(
+        self,
+        job_id: str,
+        request: SpeakRequest,
+        files: RequestFiles,
+        before: PromptTimeline,
+        restyled: Collection[str],
+    ) -> None:
+        super().__init__(job_id, request, files)
         self.before = before
+        self.restyled = tuple(restyled)
         self.changed: EditReply | None = None
 
     def order(self, credit: int) -> Message:
         """See `Job.order`."""
-        return Edit(**self._order_fields(credit), before=self.before)
+        return Edit(**self._order_fields(credit), before=self.before, restyled=self.restyled)
 
     def edit_result(self) -> EditReply:
         """-> the changed frames of a finished job; raises as `result`."""
@@ -332,7 +284,9 @@ class EditJob(Job):
         track = self._joined(done)
         assert self.header is not None
         timeline = done.timeline or self.request.timeline
-        self.changed = EditReply(self._first_frame, self.header.n_frames, track, done.notes, timeline, done.elapsed_s)
+        self.changed = EditReply(
+            self._first_frame, self.header.n_frames, track, done.notes, timeline, done.elapsed_s, self._joined_layers()
+        )
         self._done()
 
     def _expect(self, header: TrackHeader) -> None:

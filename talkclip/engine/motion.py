@@ -5,12 +5,14 @@ Pipeline, server and command line do not know which model they hold.
 
 from __future__ import annotations
 
-from typing import Protocol
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from talkclip.coefficients import ARKIT52, CoefficientTrack
+from talkclip.coefficients import ARKIT52, CoefficientTrack, LayerValues
 from talkclip.engine.layers.blinks import SNAP_S, apply_blinks, plan_blinks
 from talkclip.engine.layers.head import head_known_s, head_motion, hold_gaze
 from talkclip.engine.layers.lips import apply_lip_constraint
@@ -55,6 +57,24 @@ class MotionModel(Protocol):
         self, analysis: SpeechAnalysis, style: StyleTrack, fps: float, seed: int, gains: LayerGains
     ) -> CoefficientTrack:
         """-> arkit52 track with head pose, as many frames as `style` has."""
+        ...
+
+
+@runtime_checkable
+class LayeredMotion(MotionModel, Protocol):
+    """A motion model that can say which layer moves what."""
+
+    def animate_layers(
+        self,
+        analysis: SpeechAnalysis,
+        style: StyleTrack,
+        fps: float,
+        seed: int,
+        gains: LayerGains,
+        first_frame: int,
+        end_frame: int,
+    ) -> tuple[CoefficientTrack, LayerValues]:
+        """-> the frames first_frame .. end_frame - 1 of `animate`, and the layers that they are the sum of."""
         ...
 
 
@@ -122,6 +142,32 @@ class LearnedMotion:
         end_frame: int,
     ) -> CoefficientTrack:
         """See `talkclip.engine.streaming.StretchMotion`."""
+        return self._steps(analysis, style, fps, seed, gains, first_frame, end_frame).track()
+
+    def animate_layers(
+        self,
+        analysis: SpeechAnalysis,
+        style: StyleTrack,
+        fps: float,
+        seed: int,
+        gains: LayerGains,
+        first_frame: int,
+        end_frame: int,
+    ) -> tuple[CoefficientTrack, LayerValues]:
+        """See `LayeredMotion`."""
+        steps = self._steps(analysis, style, fps, seed, gains, first_frame, end_frame)
+        return steps.track(), steps.layers()
+
+    def _steps(
+        self,
+        analysis: SpeechAnalysis,
+        style: StyleTrack,
+        fps: float,
+        seed: int,
+        gains: LayerGains,
+        first_frame: int,
+        end_frame: int,
+    ) -> _Steps:
         if style.space != self.style_space or abs(style.fps - fps) > 1e-9:
             raise TalkClipError(
                 f"This model takes {self.style_space} codes at {fps:g} fps, not {style.space} at {style.fps:g}."
@@ -132,15 +178,18 @@ class LearnedMotion:
         begin = min(max(int(times_s[0] * rate) - _AROUND, 0), n_model - 1)
         end = max(min(int(np.ceil(times_s[-1] * rate)) + 1 + _AROUND, n_model), begin + 1)
         change = _between(self._change(analysis, style, seed, begin, end), begin / rate, rate, times_s)
-        spoken = self._mouth.predict(analysis, fps, first_frame, end_frame).values
-        values = np.clip(gains.mouth * spoken + gains.expression * change, 0, 1)
-        if gains.mouth > 0:
-            values = apply_lip_constraint(values, analysis.phones, fps, first_frame)
+        spoken = gains.mouth * self._mouth.predict(analysis, fps, first_frame, end_frame).values
+
+        def with_lips(values: np.ndarray) -> np.ndarray:
+            values = np.clip(values, 0, 1)
+            return apply_lip_constraint(values, analysis.phones, fps, first_frame) if gains.mouth > 0 else values
+
+        styled = with_lips(spoken + gains.expression * change)
         head = head_motion(analysis.clip, analysis.phones, times_s, seed, gains.head)
-        values = hold_gaze(values, head)
+        held = hold_gaze(styled, head)
         blinks = plan_blinks(analysis.clip.duration_s, analysis.phones, seed)
-        values = apply_blinks(values, times_s, blinks, gains.blinks, fps)
-        return CoefficientTrack("arkit52", ARKIT52, fps, np.clip(values, 0, 1), first_frame / fps, head)
+        blinked = np.clip(apply_blinks(held, times_s, blinks, gains.blinks, fps), 0, 1)
+        return _Steps(fps, first_frame, lambda: with_lips(spoken), styled, held, blinked, head)
 
     def _change(self, analysis: SpeechAnalysis, style: StyleTrack, seed: int, begin: int, end: int) -> np.ndarray:
         """(end - begin, 52) what the style changes of neutral speech, model frames; nothing where it is neutral."""
@@ -172,6 +221,34 @@ class LearnedMotion:
             for k in range(0, len(codes), BLOCK_FRAMES)
         ]
         return np.concatenate(parts)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Steps:
+    """The face of some frames as it becomes, each (T, 52) within 0..1.
+
+    Attributes:
+        neutral: computes how it is said without a style; only layers need it.
+        styled: with the style.
+        held: with eyes that hold their target.
+        blinked: with blinks, which is the result.
+        head: (T, 6).
+    """
+
+    fps: float
+    first_frame: int
+    neutral: Callable[[], np.ndarray]
+    styled: np.ndarray
+    held: np.ndarray
+    blinked: np.ndarray
+    head: np.ndarray
+
+    def track(self) -> CoefficientTrack:
+        return CoefficientTrack("arkit52", ARKIT52, self.fps, self.blinked, self.first_frame / self.fps, self.head)
+
+    def layers(self) -> LayerValues:
+        mouth = self.neutral()
+        return LayerValues(mouth, self.styled - mouth, blinks=self.blinked - self.held, gaze=self.held - self.styled)
 
 
 def _at(style: StyleTrack, times_s: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ import collections
 import functools
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from talkclip.engine.speech.cache import CACHE_VARIABLE, DiskCache, user_cache_folder
+from talkclip.engine.speech.cache import DiskCache, disk_cache
 from talkclip.engine.text.understand import PromptReading
 from talkclip.engine.weights.registry import WEIGHTS
 from talkclip.timeline import PromptEdit
@@ -113,11 +112,8 @@ class StyleCache:
 
 
 def default_style_disk() -> DiskCache | None:
-    """Beside the speech cache: TALKCLIP_CACHE (a folder, or "off"), else the system's place for caches."""
-    stated = os.environ.get(CACHE_VARIABLE, "")
-    if stated.lower() in ("off", "none", "0"):
-        return None
-    return DiskCache((Path(stated) if stated else user_cache_folder()) / "style", _DISK_BYTES)
+    """Beside the speech cache."""
+    return disk_cache("style", _DISK_BYTES)
 
 
 def _key(prompt: str, edits: Sequence[PromptEdit], intensity: float) -> str:

@@ -1,6 +1,8 @@
 """The wire protocol between clients (Blender, scripts) and the server: messages, codec, limits.
 
     messages.py   what travels, as frozen dataclasses
+    readings.py   what a prompt is understood as
+    operations.py which of them may arrive where
     parts.py      what these are made of, and the constraints
     values.py     how values of these types are checked and converted
     codec.py      message <-> bytes
@@ -12,8 +14,6 @@ from __future__ import annotations
 
 from talkclip.protocol.codec import NO_ID, decode, encode, version_error
 from talkclip.protocol.messages import (
-    FROM_CLIENT,
-    FROM_SERVER,
     Accepted,
     Animate,
     Bye,
@@ -25,6 +25,7 @@ from talkclip.protocol.messages import (
     Failure,
     Hello,
     Message,
+    PictureChunk,
     Ping,
     Pong,
     Progress,
@@ -32,6 +33,7 @@ from talkclip.protocol.messages import (
     PutChunk,
     PutState,
     Render,
+    SequenceHeader,
     Status,
     StatusReport,
     TrackHeader,
@@ -39,18 +41,30 @@ from talkclip.protocol.messages import (
     VideoHeader,
     Welcome,
 )
+from talkclip.protocol.operations import FROM_CLIENT, FROM_SERVER
 from talkclip.protocol.parts import (
     DEFAULT_ADDRESS,
     MAX_CREDIT,
     MAX_FRAME_BYTES,
+    MAX_SPANS,
     PROTOCOL_VERSION,
     SUPPORTED_VERSIONS,
     AudioSource,
     EngineInfo,
     FrameSpan,
     ServerLimits,
+    StyleSource,
     WeightInfo,
     WorkerReport,
+)
+from talkclip.protocol.readings import (
+    EmotionWeight,
+    Read,
+    Reading,
+    UnderstoodClause,
+    UnderstoodMove,
+    UnderstoodPart,
+    UnderstoodPrompt,
 )
 from talkclip.protocol.values import ProtocolError
 
@@ -60,6 +74,7 @@ __all__ = [
     "FROM_SERVER",
     "MAX_CREDIT",
     "MAX_FRAME_BYTES",
+    "MAX_SPANS",
     "NO_ID",
     "PROTOCOL_VERSION",
     "SUPPORTED_VERSIONS",
@@ -72,11 +87,13 @@ __all__ = [
     "Credit",
     "Done",
     "Edit",
+    "EmotionWeight",
     "EngineInfo",
     "Failure",
     "FrameSpan",
     "Hello",
     "Message",
+    "PictureChunk",
     "Ping",
     "Pong",
     "Progress",
@@ -84,11 +101,19 @@ __all__ = [
     "Put",
     "PutChunk",
     "PutState",
+    "Read",
+    "Reading",
     "Render",
+    "SequenceHeader",
     "ServerLimits",
     "Status",
     "StatusReport",
+    "StyleSource",
     "TrackHeader",
+    "UnderstoodClause",
+    "UnderstoodMove",
+    "UnderstoodPart",
+    "UnderstoodPrompt",
     "VideoChunk",
     "VideoHeader",
     "WeightInfo",

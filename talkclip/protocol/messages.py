@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, ClassVar
 
+from talkclip.coefficients import LayerValues
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
 from talkclip.protocol.parts import (
     MAX_CREDIT,
+    MAX_SPANS,
     SUPPORTED_VERSIONS,
     Array2,
     AudioSource,
@@ -24,6 +26,7 @@ from talkclip.protocol.parts import (
     Sha256,
     ShortText,
     Space,
+    StyleSource,
     UploadChunk,
     WorkerReport,
 )
@@ -86,6 +89,8 @@ class Animate(Message):
         phones: phones with times, if known; they replace the speech analysis.
         script: stage directions with their words, placed at the aligned words.
         credit: how many chunks the server may send before it hears `credit`.
+        layers: whether chunks shall also hold the layers that their values are the sum of (not for `render`).
+        styles: clips of segments, uploaded before; at most one of each segment.
     """
 
     op: ClassVar[str] = "animate"
@@ -99,32 +104,42 @@ class Animate(Message):
     phones: PhoneTrack | None = None
     script: tuple[ScriptPart, ...] = ()
     credit: Annotated[int, Between(1, MAX_CREDIT)] = 16
+    layers: bool = False
+    styles: Annotated[tuple[StyleSource, ...], Longest(1_000)] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Edit(Animate):
     """`animate` again with other prompts: only the frames in which they differ. Answered as `animate`.
 
-    Everything but `timeline` is as it was, and `script` is empty: an edit changes prompts, not words. It stands for
-    itself: the server need not remember the job that made the frames the client has.
+    Everything but `timeline` and `styles` is as it was, and `script` is empty: an edit changes prompts, not words. It
+    stands for itself: the server need not remember the job that made the frames the client has.
 
     Attributes:
         before: the timeline of the frames the client has (`done.timeline` where there was a script).
+        restyled: uids of segments whose style clip is another one than before, or new, or gone.
     """
 
     op: ClassVar[str] = "edit"
     before: PromptTimeline = dataclasses.field(kw_only=True)
+    restyled: Annotated[tuple[Name, ...], Longest(10_000)] = dataclasses.field(default=(), kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class Render(Animate):
-    """`animate`, drawn as a video with sound. `accepted`, `progress`..., `video`, `video_chunk`..., then `done`.
+    """`animate`, drawn. `accepted`, `progress`..., then a video with sound: `video`, `video_chunk`..., or pictures as
+    they are drawn: `sequence`, `picture`...; at last `done`.
 
     Attributes:
         renderer: one of `welcome.engine.renderers`.
         size: width and height in pixels, even.
         portrait: the picture that speaks, uploaded before by `put`; only for the renderer "portrait".
         caption: text under the picture.
+        file_format: one of `welcome.engine.formats`: "mp4" for a video, "png" for pictures.
+        alpha: the person alone, transparent around; only for pictures, and without a caption.
+        full: the whole portrait comes back, with the acting square in its place; else the square alone.
+        face: which face of the portrait, from the left and from 1; None: the only one.
+        frames: the pictures that are wanted, where it is not all of them; each span rises above the one before.
     """
 
     op: ClassVar[str] = "render"
@@ -132,6 +147,11 @@ class Render(Animate):
     size: Annotated[int, Between(64, 2048)] = 512
     portrait: Sha256 | None = None
     caption: Annotated[str, Longest(200)] = ""
+    file_format: Name = "mp4"
+    alpha: bool = False
+    full: bool = False
+    face: Annotated[int, Between(1, 1_000)] | None = None
+    frames: Annotated[tuple[FrameSpan, ...], Longest(MAX_SPANS)] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,12 +258,14 @@ class Chunk(Message):
     Attributes:
         values: float32 (n, C), columns as in `track.names`.
         head: float32 (n, 6) head pose in the columns of `HEAD6`, when `track.has_head`.
+        layers: what `values` is the sum of, each (n, C); only where asked for, and not from engines without layers.
     """
 
     op: ClassVar[str] = "chunk"
     first_frame: Annotated[int, Between(0, 10_000_000)]
     values: Array2
     head: Array2 | None = None
+    layers: LayerValues | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,6 +286,34 @@ class VideoChunk(Message):
 
     op: ClassVar[str] = "video_chunk"
     offset: Annotated[int, Between(0, 2**40)]
+    data: UploadChunk
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceHeader(Message):
+    """What the following pictures are: frames of a line of `n_frames`, PNG with 8 bits per channel, sRGB.
+
+    Attributes:
+        n_frames: of the whole line, however many of them were asked for.
+        alpha: whether the pictures have an alpha channel (straight, not premultiplied).
+    """
+
+    op: ClassVar[str] = "sequence"
+    width: int
+    height: int
+    fps: Annotated[float, Between(1e-3, 1e4)]
+    n_frames: Annotated[int, Between(1, 10_000_000)]
+    alpha: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureChunk(Message):
+    """Bytes of the file of frame `frame`, from `offset` on, without gaps; the file has `n_bytes`. Frames rise."""
+
+    op: ClassVar[str] = "picture"
+    frame: Annotated[int, Between(0, 10_000_000)]
+    offset: Annotated[int, Between(0, 2**40)]
+    n_bytes: Annotated[int, Between(1, 2**40)]
     data: UploadChunk
 
 
@@ -329,15 +379,3 @@ class StatusReport(Message):
     store_files: int
     store_bytes: int
     workers: Annotated[tuple[WorkerReport, ...], Longest(256)] = ()
-
-
-FROM_CLIENT: dict[str, type[Message]] = {
-    cls.op: cls for cls in (Hello, Put, PutChunk, Animate, Edit, Render, Credit, Cancel, Ping, Status, Bye)
-}
-FROM_SERVER: dict[str, type[Message]] = {
-    cls.op: cls
-    for cls in (
-        Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, VideoHeader, VideoChunk, Done, Failure, Pong,
-        StatusReport,
-    )
-}  # fmt: skip

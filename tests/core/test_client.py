@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,111 +12,9 @@ import pytest
 
 from talkclip import protocol as p
 from talkclip.audio import AudioClip
-from talkclip.client import Client, ConnectionFailed, Drawing, JobState, SpeakRequest, Timeouts, wav_bytes
-from talkclip.coefficients import ARKIT52, CoefficientTrack
+from talkclip.client import Client, ConnectionFailed, JobState, SpeakRequest, wav_bytes
 from talkclip.errors import InputError, TalkClipError
-from talkclip.timeline import PromptTimeline
-
-SOUND = b"not really a sound" * 50_000  # four upload chunks
-TIMES = Timeouts(connect_s=3.0, ping_after_s=2.0, silence_s=10.0)
-
-
-class Clock:
-    """Time that passes when we say so."""
-
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-class Wire:
-    """A `Transport` whose other end is the test."""
-
-    def __init__(self) -> None:
-        self.arriving: collections.deque[bytes] = collections.deque()
-        self.sent: list[p.Message] = []
-        self.is_open = self.is_broken = self.is_refused = False
-        self.room = 10**9
-
-    def open(self) -> None:
-        self.is_open, self.is_broken = True, False
-
-    def send(self, frame: bytes) -> bool:
-        if self.room <= 0:
-            return False
-        self.room -= 1
-        self.sent.append(p.decode(frame, p.FROM_CLIENT))
-        return True
-
-    def receive(self) -> bytes | None:
-        return self.arriving.popleft() if self.arriving else None
-
-    def wait(self, timeout_s: float) -> None:
-        raise AssertionError("pump never waits")
-
-    def broken(self) -> bool:
-        return self.is_broken
-
-    def refused(self) -> bool:
-        return self.is_refused
-
-    def close(self) -> None:
-        self.is_open = False
-
-    def say(self, *messages: p.Message) -> None:
-        self.arriving.extend(p.encode(message) for message in messages)
-
-    def take(self, cls: type[p.Message]) -> list[Any]:
-        """Messages of one kind that were sent; they are forgotten."""
-        found = [message for message in self.sent if isinstance(message, cls)]
-        self.sent = [message for message in self.sent if not isinstance(message, cls)]
-        return found
-
-
-class Scene:
-    """A client on a wire, at some point of a job."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.wire, self.clock = Wire(), Clock()
-        self.client = Client("tcp://127.0.0.1:1", transport=self.wire, timeouts=TIMES, clock=self.clock)
-        self.file = tmp_path / "ein Satz äöü.wav"
-        self.file.write_bytes(SOUND)
-        self.request = SpeakRequest(self.file, PromptTimeline.single("a furious man", 2.0), 25.0)
-
-    def pump(self, *messages: p.Message) -> None:
-        self.wire.say(*messages)
-        while self.client.pump(budget_ms=1e9) and self.wire.is_open:
-            pass
-
-    def welcome(self) -> None:
-        self.client.start()
-        (hello,) = self.wire.take(p.Hello)
-        self.pump(p.Welcome(hello.id, 1, "server", p.EngineInfo(), p.ServerLimits()))
-
-    def waiting_job(self) -> Any:
-        """A job whose sound the server had already."""
-        self.welcome()
-        job = self.client.submit(self.request)
-        self.pump()
-        (put,) = self.wire.take(p.Put)
-        self.pump(p.PutState(put.id, put.sha256, put.size, True), p.Accepted(job.id, 0))
-        return job
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
-    yield scene
-    scene.client.close()
-
-
-def header(job: Any, n_frames: int, has_head: bool = False) -> p.TrackHeader:
-    return p.TrackHeader(job.id, "arkit52", ARKIT52, 25.0, 0.0, n_frames, has_head)
-
-
-def chunk(job: Any, first: int, n_frames: int) -> p.Chunk:
-    return p.Chunk(job.id, first, np.full((n_frames, 52), first / 1000, np.float32))
+from tests.support.scripted_server import SOUND, TIMES, Clock, Scene, Wire, chunk, header
 
 
 def test_a_job_from_upload_to_track(scene: Scene) -> None:
@@ -294,6 +190,28 @@ def test_a_host_that_slept_does_not_blame_the_server(scene: Scene) -> None:
     assert not job.finished
 
 
+def test_whoever_started_the_server_says_why_it_is_silent(tmp_path: Path) -> None:
+    wire, clock, known = Wire(), Clock(), []
+    client = Client(transport=wire, timeouts=TIMES, clock=clock, why_silent=lambda: known[0] if known else None)
+    client.start()
+    client.pump()
+    assert client.busy and client.error is None  # nothing is known: it may be on its way up
+    known.append(TalkClipError("The server could not start.", "Repair it."))
+    client.pump()
+    assert client.error is known[0] and not client.busy  # at once, not after `connect_s`
+
+    known.clear()
+    client.start()
+    (hello,) = wire.take(p.Hello)[-1:]
+    wire.say(p.Welcome(hello.id, 1, "server", p.EngineInfo(), p.ServerLimits()))
+    client.pump()
+    assert client.connected
+    wire.is_broken = True
+    known.append(TalkClipError("The server crashed.", "Start it again."))
+    client.pump()
+    assert client.error is known[0]
+
+
 def test_a_closed_connection_fails_jobs_and_the_next_one_connects_again(scene: Scene) -> None:
     job = scene.waiting_job()
     scene.wire.is_broken = True
@@ -386,106 +304,6 @@ def test_samples_travel_as_a_lossless_wav(tmp_path: Path) -> None:
     path.write_bytes(wav_bytes(AudioClip(samples, 16000)))
     back, rate = soundfile.read(path, dtype="float32")
     assert rate == 16000 and np.array_equal(back, samples)
-
-
-def edit_job(scene: Scene) -> Any:
-    """An edit whose sound the server had already."""
-    scene.welcome()
-    job = scene.client.submit_edit(scene.request, PromptTimeline.single("calm", 2.0))
-    scene.pump()
-    (put,) = scene.wire.take(p.Put)
-    scene.pump(p.PutState(put.id, put.sha256, put.size, True))
-    return job
-
-
-def part(job: Any, first: int, n_frames: int, of: int = 50) -> p.TrackHeader:
-    return p.TrackHeader(job.id, "arkit52", ARKIT52, 25.0, 0.0, of, False, p.FrameSpan(first, n_frames))
-
-
-def test_an_edit_takes_the_frames_that_changed(scene: Scene) -> None:
-    job = edit_job(scene)
-    (order,) = scene.wire.take(p.Edit)
-    assert order.before == PromptTimeline.single("calm", 2.0) and order.timeline == scene.request.timeline
-    scene.pump(part(job, 10, 5), chunk(job, 10, 3), chunk(job, 13, 2), p.Done(job.id, 5, 0.1))
-    reply = job.edit_result()
-    assert (reply.first_frame, reply.n_frames) == (10, 50)
-    assert reply.track.n_frames == 5 and reply.track.start_s == pytest.approx(0.4)
-    whole = CoefficientTrack("arkit52", ARKIT52, 25.0, np.ones((50, 52), np.float32))
-    mended = reply.applied_to(whole).values[:, 0]
-    assert mended[9:16].tolist() == pytest.approx([1, 0.01, 0.01, 0.01, 0.013, 0.013, 1])
-    assert whole.values.min() == 1, "the old track stays as it was"
-
-
-def test_an_edit_that_changes_nothing(scene: Scene) -> None:
-    job = edit_job(scene)
-    scene.pump(part(job, 0, 0), p.Done(job.id, 0, 0.1))
-    assert job.state is JobState.DONE and job.edit_result().track is None
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda job: [header(job, 50)],
-        lambda job: [part(job, 48, 5)],
-        lambda job: [part(job, 10, 5), chunk(job, 0, 5)],
-        lambda job: [part(job, 10, 5), chunk(job, 10, 6)],
-        lambda job: [part(job, 10, 5), chunk(job, 10, 4), p.Done(job.id, 4, 0.1)],
-        lambda job: [p.Done(job.id, 0, 0.1)],
-    ],
-)
-def test_a_confused_edit_fails(scene: Scene, wrong: Any) -> None:
-    job = edit_job(scene)
-    scene.pump(*wrong(job))
-    assert job.state is JobState.FAILED and isinstance(job.error, p.ProtocolError)
-
-
-def test_a_part_where_all_was_asked_for_fails(scene: Scene) -> None:
-    job = scene.waiting_job()
-    scene.pump(part(job, 10, 5))
-    assert job.state is JobState.FAILED
-
-
-def video_job(scene: Scene, target: Path) -> Any:
-    scene.welcome()
-    job = scene.client.submit_video(scene.request, Drawing(size=128), target)
-    scene.pump()
-    (put,) = scene.wire.take(p.Put)
-    scene.pump(p.PutState(put.id, put.sha256, put.size, True))
-    (order,) = scene.wire.take(p.Render)
-    assert (order.renderer, order.size, order.portrait) == ("head", 128, None)
-    return job
-
-
-def test_a_video_appears_when_it_is_whole(scene: Scene, tmp_path: Path) -> None:
-    target = tmp_path / "out" / "line.mp4"
-    target.parent.mkdir()
-    job = video_job(scene, target)
-    scene.pump(p.VideoHeader(job.id, 128, 128, 25.0, 9, 6), p.VideoChunk(job.id, 0, b"abc"))
-    assert not target.exists()
-    scene.pump(p.VideoChunk(job.id, 3, b"def"), p.Done(job.id, 9, 0.1))
-    assert target.read_bytes() == b"abcdef" and job.video_result().n_frames == 9
-    assert list(target.parent.iterdir()) == [target]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda job: [p.VideoChunk(job.id, 0, b"abc")],
-        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 6), p.VideoChunk(job.id, 1, b"abc")],
-        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 2), p.VideoChunk(job.id, 0, b"abc")],
-        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 6), p.VideoHeader(job.id, 8, 8, 25.0, 9, 6)],
-        lambda job: [p.VideoHeader(job.id, 8, 8, 25.0, 9, 6), p.VideoChunk(job.id, 0, b"abc"), p.Done(job.id, 9, 0.1)],
-        lambda job: [p.Failure(job.id, "engine", "no")],
-    ],
-)
-def test_a_video_that_fails_leaves_nothing_and_the_old_one_stays(scene: Scene, tmp_path: Path, wrong: Any) -> None:
-    target = tmp_path / "out" / "line.mp4"
-    target.parent.mkdir()
-    target.write_bytes(b"older")
-    job = video_job(scene, target)
-    scene.pump(*wrong(job))
-    assert job.state is JobState.FAILED
-    assert target.read_bytes() == b"older" and list(target.parent.iterdir()) == [target]
 
 
 def test_a_server_that_refuses_the_key_is_given_up_at_once(scene: Scene) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from talkclip import protocol as p
+from talkclip.coefficients import LayerValues
 from talkclip.gains import LayerGains
 from talkclip.phones import PHONES41, Phone, PhoneTrack, Word
 from talkclip.script import ScriptPart
@@ -35,6 +36,7 @@ def arrays(columns: int) -> st.SearchStrategy[np.ndarray]:
     return hnp.arrays(np.float32, st.tuples(st.integers(0, 7), st.just(columns)), elements=floats)
 
 
+layers = arrays(7).map(lambda rows: LayerValues(rows, rows + 1, -rows, 2 * rows))
 edits = st.builds(PromptEdit, texts, st.floats(-2, 2))
 segments = st.builds(
     lambda prompt, start_s, length_s, intensity, found, uid, keys: PromptSegment(
@@ -66,8 +68,21 @@ phone_tracks = st.lists(st.sampled_from(PHONES41), max_size=9).map(
 parts = st.lists(st.builds(ScriptPart, texts, texts), max_size=3).map(tuple)
 gains = st.builds(LayerGains, *[st.floats(0, 2)] * 4)
 audio = st.builds(p.AudioSource, shas, texts, seconds, st.none() | seconds)
-infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")))
+infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")),
+                  texts, texts, st.just(("head",)), st.just(("png",)), st.booleans())  # fmt: skip
+styles = st.lists(st.builds(p.StyleSource, texts, shas, texts, st.floats(0, 1)), max_size=3).map(tuple)
 
+spans = st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7))
+shares = st.floats(0, 1)
+numbers = st.lists(st.integers(1, 70), max_size=3).map(tuple)
+names = st.lists(texts, max_size=3).map(tuple)
+emotions = st.lists(st.builds(p.EmotionWeight, texts, shares), max_size=3).map(tuple)
+moves = st.lists(st.builds(p.UnderstoodMove, st.integers(1, 70), texts, shares, texts), max_size=2).map(tuple)
+prompts_understood = st.builds(
+    p.UnderstoodPrompt, st.lists(st.builds(p.UnderstoodClause, texts, texts, names, names), max_size=2).map(tuple),
+    emotions, shares, moves, moves, numbers, names, numbers,
+    st.lists(st.builds(p.UnderstoodPart, texts, emotions, shares), max_size=2).map(tuple), names, texts,
+)  # fmt: skip
 workers = st.builds(p.WorkerReport, sizes, st.lists(texts, max_size=3).map(tuple), sizes, sizes)
 
 MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
@@ -76,19 +91,23 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.PutChunk: st.builds(p.PutChunk, ids, shas, sizes, st.binary(max_size=200)),
     p.Animate: st.builds(
         p.Animate, ids, audio, timelines, st.floats(1, 240), st.just("flame"), st.integers(0, 2**32 - 1), gains,
-        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT),
+        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT), st.booleans(), styles,
     ),
     p.Edit: st.builds(
-        lambda *fields, before: p.Edit(*fields, before=before),
+        lambda *fields, **changes: p.Edit(*fields, **changes),
         ids, audio, timelines, st.floats(1, 240), st.just("arkit52"), st.integers(0, 2**32 - 1), gains,
-        before=timelines,
+        before=timelines, restyled=st.lists(texts, max_size=3).map(tuple),
     ),
     p.Render: st.builds(
         lambda *fields, **drawn: p.Render(*fields, **drawn), ids, audio, timelines, st.floats(1, 240),
-        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts,
+        renderer=texts, size=st.integers(64, 2048), portrait=st.none() | shas, caption=texts, file_format=texts,
+        alpha=st.booleans(), full=st.booleans(), face=st.none() | st.integers(1, 1000),
+        frames=st.lists(spans, max_size=3).map(tuple),
     ),
     p.Credit: st.builds(p.Credit, ids, st.integers(1, p.MAX_CREDIT)),
     p.Cancel: st.builds(p.Cancel, ids),
+    p.Read: st.builds(p.Read, ids, texts),
+    p.Reading: st.builds(p.Reading, ids, prompts_understood),
     p.Ping: st.builds(p.Ping, ids),
     p.Status: st.builds(p.Status, ids),
     p.Bye: st.builds(p.Bye, ids),
@@ -98,13 +117,19 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.Progress: st.builds(p.Progress, ids, texts, st.floats(0, 1), texts),
     p.TrackHeader: st.builds(
         p.TrackHeader, ids, st.just("arkit52"), st.just(("a", "b")), st.floats(1, 240), seconds, st.integers(1, 10**7),
-        st.booleans(), st.none() | st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7)),
+        st.booleans(), st.none() | spans,
     ),
-    p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6)),
+    p.Chunk: st.builds(p.Chunk, ids, st.integers(0, 10**7), arrays(52), st.none() | arrays(6), st.none() | layers),
     p.VideoHeader: st.builds(
         p.VideoHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.integers(1, 2**40)
     ),
     p.VideoChunk: st.builds(p.VideoChunk, ids, sizes, st.binary(max_size=200)),
+    p.SequenceHeader: st.builds(
+        p.SequenceHeader, ids, sizes, sizes, st.floats(1, 240), st.integers(1, 10**7), st.booleans()
+    ),
+    p.PictureChunk: st.builds(
+        p.PictureChunk, ids, st.integers(0, 10**7), sizes, st.integers(1, 2**40), st.binary(max_size=200)
+    ),
     p.Done: st.builds(
         p.Done, ids, sizes, seconds, texts, st.lists(texts, max_size=3).map(tuple), st.none() | phone_tracks,
         st.none() | timelines,
@@ -291,6 +316,8 @@ def test_extension_types_are_refused() -> None:
         ({"timeline": {"segments": [{"prompt": "x", "start_s": 0.0, "end_s": 1.0, "intensity_keys": [[0.0, 3.0]]}]}},
          "animate.timeline.segments[0]"),
         ({"gains": {"head": 9.0}}, "animate.gains"),
+        ({"styles": [{"uid": "s", "sha256": SHA, "name": "a.mp4", "weight": 1.1}]}, "animate.styles[0].weight"),
+        ({"styles": [{"uid": "s", "sha256": "../a.mp4", "name": "a.mp4"}]}, "animate.styles[0].sha256"),
         ({"phones": {"phones": [{"symbol": "Q", "start_s": 0.0, "end_s": 1.0}], "words": [], "duration_s": 1.0,
                      "backend": "x"}}, "animate.phones"),
     ],
@@ -321,6 +348,14 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], part: str) -> None:
 def test_arrays_must_be_what_they_say(values: Any) -> None:
     plain = {"v": 1, "op": "chunk", "id": "c", "first_frame": 0, "values": values}
     assert "chunk.values" in refused(plain, p.FROM_SERVER).message
+
+
+def test_layers_must_fit_each_other() -> None:
+    rows = {"dtype": "<f4", "shape": [1, 2], "data": b"\0" * 8}
+    layers = {"mouth": rows, "expression": rows, "blinks": rows, "gaze": rows | {"shape": [2, 1]}}
+    plain = {"v": 1, "op": "chunk", "id": "c", "first_frame": 0, "values": rows, "layers": layers}
+    assert "chunk.layers" in refused(plain, p.FROM_SERVER).message
+    assert "'expression' is missing" in refused(plain | {"layers": {"mouth": rows}}, p.FROM_SERVER).message
 
 
 def test_what_cannot_travel_is_refused_before_it_is_sent() -> None:

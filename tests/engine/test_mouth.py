@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,27 @@ def test_only_the_mouth_moves_and_any_rate_is_the_same_motion(analysis: SpeechAn
     assert not track.values[:, still].any()
     assert track.duration_s > analysis.clip.duration_s - 2 / fps
     assert FPS == 50
+
+
+def test_a_louder_vowel_opens_the_jaw_further_and_closures_stay(analysis: SpeechAnalysis) -> None:
+    """What the table cannot know: the same sounds, spoken up in one half of the line."""
+    features, mouth = analysis.features, MouthModel.load()
+    raised = np.zeros(len(features.mel), np.float32)
+    raised[len(raised) // 2 :] = 0.15  # of 50 dB
+    speaks = features.loudness > 0.5
+    louder = dataclasses.replace(
+        features, mel=features.mel + (raised * speaks)[:, None],
+        loudness=features.loudness + raised * speaks,
+    )  # fmt: skip
+    table = dataclasses.replace(mouth, captured=None)
+    jaw = arkit_index("jawOpen")
+    gains = []
+    for model in (mouth, table):
+        normal = model.predict(analysis, FPS).values[:, jaw]
+        spoken_up = model.predict(dataclasses.replace(analysis, features=louder), FPS).values[:, jaw]
+        half = len(normal) // 2 + 20
+        wide = normal[half:] > 0.15
+        gains.append(float((spoken_up[half:] - normal[half:])[wide].mean()))
+        np.testing.assert_allclose(spoken_up[: half - 40], normal[: half - 40], atol=1e-6)
+        assert np.abs(spoken_up[half:] - normal[half:])[normal[half:] < 0.01].mean() < 0.03
+    assert gains[0] > 0.02 and gains[0] > 1.5 * gains[1]

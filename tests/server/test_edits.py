@@ -11,6 +11,7 @@ import pytest
 
 from talkclip import protocol as p
 from talkclip.client import Client, SpeakReply, SpeakRequest
+from talkclip.coefficients import LAYERS
 from talkclip.engine.streaming import StreamingPipeline
 from talkclip.errors import InputError
 from talkclip.script import ScriptPart
@@ -73,6 +74,20 @@ def test_a_changed_segment(client: Client, spoken: SpeakReply, changed: PromptTi
     assert np.array_equal(mended.values[: reply.first_frame], spoken.track.values[: reply.first_frame])
 
 
+def test_layers_over_the_wire(client: Client) -> None:
+    spoken = client.animate(asked(timeline("a furious man"), layers=True))
+    assert spoken.layers is not None
+    assert np.abs(spoken.layers.total() - spoken.track.values).max() < 1e-6
+    changed = asked(timeline("a sad woman"), layers=True)
+    reply, whole = client.edit(changed, spoken.timeline), client.animate(changed)
+    assert reply.layers is not None and reply.track is not None and whole.layers is not None
+    assert np.abs(reply.layers.total() - reply.track.values).max() < 1e-6
+    mended = reply.layers_applied_to(spoken.layers)
+    for name in LAYERS:
+        assert np.abs(getattr(mended, name) - getattr(whole.layers, name)).max() < 1e-5
+    assert client.animate(asked(timeline("a furious man"))).layers is None
+
+
 def test_a_moved_border_touches_what_lies_between(client: Client, spoken: SpeakReply) -> None:
     first, second = spoken.timeline.segments
     moved = PromptTimeline((dataclasses.replace(first, end_s=5.0), dataclasses.replace(second, start_s=5.0)))
@@ -123,7 +138,9 @@ def test_a_pipeline_of_whole_lines_answers_with_the_whole_line() -> None:
     with running_server(PipelineEngine(SmallPipeline(), 60.0)) as whole, Client(whole.address) as client:
         first = client.animate(asked(timeline("a")))
         reply = client.edit(asked(timeline("b")), first.timeline)
+        layered = client.animate(asked(timeline("a"), layers=True))
     assert reply.track is not None and reply.track.n_frames == first.track.n_frames
+    assert layered.layers is None, "this pipeline knows no layers, and answers all the same"
 
 
 def test_the_first_frames_come_before_the_line_is_heard(server: Server, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,32 @@ def test_status_of_nobody_is_explained() -> None:
 def test_options_out_of_range_are_explained(option: tuple[str, str]) -> None:
     result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", *option)
     assert result.returncode == 2 and option[0] in result.stderr and "Traceback" not in result.stderr
+
+
+def test_it_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    """Also when that one is killed and can say nothing: no server is left behind."""
+    command = [sys.executable, "-m", "talkclip.cli.main", "serve", "--bind", "tcp://127.0.0.1:*", "--parent"]
+    starter = f"""
+import os, subprocess, sys, time
+server = subprocess.Popen({command!r} + [str(os.getpid())], stdout=subprocess.PIPE, text=True)
+print(server.pid, server.stdout.readline(), flush=True)
+time.sleep(60)
+"""
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, stderr=log, text=True) as program,
+    ):
+        assert program.stdout is not None
+        pid, _, ready = program.stdout.readline().partition(" ")
+        assert ready.startswith("TalkCLIP server ready at "), (tmp_path / "log").read_text()
+        program.kill()
+    deadline = time.monotonic() + 10
+    while "event=stop" not in (tmp_path / "log").read_text():
+        assert time.monotonic() < deadline, f"server {pid} is still there"
+        time.sleep(0.05)
+    assert "event=parent_gone" in (tmp_path / "log").read_text()
+
+
+def test_a_parent_that_is_no_process_is_explained() -> None:
+    result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", "--parent", "4194305")
+    assert result.returncode == 2 and "4194305" in result.stderr and "Traceback" not in result.stderr

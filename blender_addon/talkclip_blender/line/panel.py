@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panel with the sound, the words and the prompt."""
+"""The panel with the sound and the words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..panel import CharacterPanel, placeholder
 
 
 class TALKCLIP_PT_line(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
-    """What is said, and how."""
+    """What is said."""
 
     bl_label = "Line"
     bl_order = 1
@@ -30,6 +30,3 @@ class TALKCLIP_PT_line(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender
             if not character.use_scene_start:
                 row.prop(character, "start_frame", text="")
         layout.prop(character, "transcript", text="", icon="TEXT", **placeholder("What is said (optional)"))
-        column = layout.column(align=True)
-        column.prop(character, "prompt", text="", icon="OUTLINER_DATA_SPEAKER", **placeholder("How is it spoken?"))
-        column.prop(character, "intensity", slider=True)

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
+import bpy
+
+from talkclip.client import SegmentStyle
 from talkclip.errors import InputError
 from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
 
 from ..properties import TalkClipCharacter
+from . import intensity, sound
 from .sound import Line
 
 # A segment of "the whole line" ends here; no line is longer, and the server cuts it to the sound.
@@ -32,6 +37,24 @@ def timeline_of(character: TalkClipCharacter, line: Line, fps: float) -> PromptT
     return PromptTimeline(tuple(_segment(segment, line, fps) for segment in character.segments))
 
 
+def styles_of(character: TalkClipCharacter) -> tuple[SegmentStyle, ...]:
+    """The style clips of segments that have one, and a share above 0.
+
+    Raises:
+        InputError: a clip does not exist; names the segment.
+    """
+    library = character.id_data.library
+    styles = []
+    for segment in character.segments:
+        if not segment.style_video.strip() or segment.style_weight <= 0:
+            continue
+        clip = Path(bpy.path.abspath(segment.style_video, library=library))
+        if not clip.is_file():
+            raise InputError(f"The style video of {label_of(segment)}, {clip}, does not exist.", "Choose another one.")
+        styles.append(SegmentStyle(segment.uid, clip, segment.style_weight))
+    return tuple(styles)
+
+
 def label_of(segment: Any) -> str:
     """How messages name a segment."""
     return f"prompt segment '{segment.prompt[:_LABEL_LENGTH] or 'neutral'}'"
@@ -49,4 +72,20 @@ def _segment(segment: Any, line: Line, fps: float) -> PromptSegment:
         span = ((first - line.start_frame) / fps, (end - line.start_frame) / fps)
         blends = (segment.blend_in_s, segment.blend_out_s)
     edits = tuple(PromptEdit(edit.text.strip(), edit.weight) for edit in segment.edits if edit.text.strip())
-    return PromptSegment(segment.prompt.strip(), *span, segment.intensity, edits, *blends, uid=segment.uid)
+    keys = _intensity_keys(segment, line, fps)
+    # A keyed value depends on the current frame, and a request must not.
+    constant = intensity.DEFAULT if keys else segment.intensity
+    return PromptSegment(segment.prompt.strip(), *span, constant, edits, *blends, uid=segment.uid, intensity_keys=keys)
+
+
+def _intensity_keys(segment: Any, line: Line, fps: float) -> tuple[tuple[float, float], ...]:
+    """(seconds, intensity) where it is keyed. A curve is sampled wherever the segment plays, its blends included."""
+    if segment.whole_line:
+        length_s = sound.length_s(line)
+        known = (line.start_frame, line.start_frame + (length_s or 0.0) * fps)
+        reach = known if length_s else intensity.key_range(segment.id_data, segment.uid)
+    else:
+        first, end = segment.frame_start, segment.frame_end
+        reach = (first - segment.blend_in_s * fps / 2, end + segment.blend_out_s * fps / 2)
+    keys = intensity.keys_over(segment.id_data, segment.uid, *reach)
+    return tuple(((frame - line.start_frame) / fps, value) for frame, value in keys)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,10 @@ import numpy as np
 
 from talkclip.audio import AudioClip
 from talkclip.errors import InputError
-from talkclip.timebase import fps_fraction
 
 from .. import compat
 from ..properties import TalkClipCharacter
+from .properties import scene_fps
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,39 @@ class Line:
     """Scene frame at which the part begins."""
 
 
-def scene_fps(scene: bpy.types.Scene) -> float:
-    """Frames per second; exactly 30000/1001 for NTSC, though Blender keeps 1.001 in single precision."""
-    return float(fps_fraction(scene.render.fps / scene.render.fps_base))
+@dataclass(frozen=True)
+class Extent:
+    """Where a line stands in the scene."""
+
+    first: int
+    """Scene frame at which the sound starts."""
+    end: int
+    """Scene frame at or after its end."""
+    fps: float
+    """Frames per second of the scene."""
+
+
+def extent_of(character: TalkClipCharacter, scene: bpy.types.Scene) -> Extent:
+    """Where the line stands; all of the scene where no sound is chosen or its length is not known."""
+    fps = scene_fps(scene)
+    try:
+        line = line_of(character, scene)
+    except InputError:
+        return Extent(scene.frame_start, scene.frame_end + 1, fps)
+    spoken_s = length_s(line)
+    if spoken_s is None:
+        return Extent(line.start_frame, max(scene.frame_end, line.start_frame) + 1, fps)
+    return Extent(line.start_frame, line.start_frame + max(math.ceil(spoken_s * fps - 1e-6), 1), fps)
+
+
+def length_s(line: Line) -> float | None:
+    """Seconds that are spoken; None where Blender cannot tell."""
+    if line.end_s is not None:
+        return line.end_s - line.start_s
+    if isinstance(line.audio, AudioClip):
+        return line.audio.duration_s - line.start_s
+    whole_s = _file_length_s(line.audio, line.audio.stat().st_mtime_ns)
+    return None if whole_s is None else whole_s - line.start_s
 
 
 def line_of(character: TalkClipCharacter, scene: bpy.types.Scene) -> Line:
@@ -66,9 +98,12 @@ def put_in_sequencer(line: Line, scene: bpy.types.Scene) -> bool:
     return True
 
 
+def _strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any | None:
+    return next((strip for strip in compat.sound_strips(scene) if strip.name == character.sound_strip), None)
+
+
 def _chosen_strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any:
-    name = character.sound_strip
-    strip = next((strip for strip in compat.sound_strips(scene) if strip.name == name), None)
+    name, strip = character.sound_strip, _strip(character, scene)
     if strip is None:
         problem = f"The Sequencer has no sound strip '{name}'." if name else "No sound strip is chosen."
         raise InputError(problem, "Add the sound to this scene's Video Sequencer and choose it, or choose a file.")
@@ -92,6 +127,20 @@ def _line_of_strip(strip: Any, fps: float) -> Line:
     sound = strip.sound
     audio = _unpacked(sound) if sound.packed_file else _existing_file(sound.filepath, sound.library)
     return Line(audio, max(start_s, 0.0), end_s, timing.first)
+
+
+@functools.lru_cache(maxsize=32)
+def _file_length_s(file: Path, _changed_ns: int) -> float | None:
+    try:
+        import aud
+    except ImportError:  # Blender without sound
+        return None
+    try:
+        sound = aud.Sound(str(file))
+        length_s = sound.length / sound.specs[0]
+    except (aud.error, ZeroDivisionError):
+        return None
+    return length_s if length_s > 0 else None
 
 
 def _existing_file(path: str, library: Any) -> Path:

@@ -3,58 +3,140 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 
-from talkclip.client import SpeakReply
-from talkclip.errors import InputError
+from talkclip.client import EditReply, SpeakReply
+from talkclip.errors import InputError, TalkClipError
 from talkclip.timebase import seconds_to_frame
 
+from .. import compat
 from ..character import face
-from ..line import sound
-from ..line.properties import first_segment
-from ..properties import TalkClipCharacter
-from . import keying, layers
-from .channels import channels_of, make_way
+from ..character.face import Face
+from ..line import scripts, sound, words
+from . import keying, parts, rekeying, rest, strips, takes
+from .channels import make_way
+from .edits import Base, NoBase
+from .layering import Layered, layered
 from .request import Plan
 
 
-def apply(planned: Plan, reply: SpeakReply) -> list[str]:
+class Outdated(TalkClipError):  # noqa: N818 - reads as what happened
+    """The take that an answer was made for is not what it was: ask for the whole line."""
+
+    code = "outdated"
+
+
+def apply(planned: Plan, reply: SpeakReply | EditReply, engine: str = "", live: bool = False) -> list[str]:
     """Key the answer -> what the user should know, most important first.
+
+    Args:
+        planned: what was asked for.
+        reply: all frames, or those that changed since the take `planned.base`.
+        engine: what computed it; see `asked.engine_of`.
+        live: whether the user is still typing: the take goes on changing, instead of being kept.
 
     Raises:
         InputError: the character or scene is gone, or none of it can be keyed.
+        Outdated: only frames that changed, and the take has changed too.
     """
-    scene, mesh = bpy.data.scenes.get(planned.scene), bpy.data.objects.get(planned.mesh)
+    scene, mesh = planned.scene_now(), planned.mesh_now()
     if scene is None or mesh is None:
         raise InputError(f"'{planned.mesh}' is gone.", "Undo its removal, or speak with another character.")
     found = face.recognise(mesh)
-    track = reply.track if reply.track.fps == planned.fps else reply.track.resampled(planned.fps)
+    if isinstance(reply, EditReply):
+        return _apply_changes(planned, reply, found, scene, live)
+    return _apply_whole(planned, reply, found, scene, engine)
+
+
+def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types.Scene, engine: str) -> list[str]:
+    track, values, character = reply.track, reply.layers, found.mesh.talkclip
+    if track.fps != planned.fps:
+        track, values = track.resampled(planned.fps), None
     frames = planned.line.start_frame + np.round(seconds_to_frame(track.times_s, planned.fps), 4)
-    channels, notes = channels_of(found, track)
-    for owner in dict.fromkeys(channel.owner for channel in channels):
-        layers.require_free(owner)
-    action = None
-    for written in keying.write(planned.label, frames, channels):
-        action = action or written.action
-        notes += layers.place(written, planned.label, mesh.talkclip.ease_s * planned.fps)
-    notes += make_way(found, channels)
-    if mesh.talkclip.add_sound and sound.put_in_sequencer(planned.line, scene):
+    made = layered(found, track, values)
+    notes = [*made.notes, *_make_room(made)]
+    written = keying.write(planned.label, frames, made.moving())
+    take = takes.add(character, planned.prompt)
+    parts.remember(take, written, found.objects)
+    take.frame_start, take.frame_end = int(frames[0]), int(frames[-1])
+    take.fps, take.channels, take.has_head = planned.fps, " ".join(track.names), track.head is not None
+    words.keep(character, reply.phones, planned.request, planned.line)
+    if planned.request.script:
+        notes += scripts.take_over(character, planned.request.script, reply.timeline, planned.line, planned.fps)
+    take.request, take.engine = planned.asked_next_time(character), engine
+    _sign(take, planned, reply)
+    takes.show(character, take, scene, in_old_strips=False)
+    notes += make_way(found, made.everything)
+    if character.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
-    last = int(frames[-1])
-    if last > scene.frame_end:
-        notes.append(f"The line ends at frame {last}, the scene at {scene.frame_end}.")
-    _keep_take(mesh.talkclip, planned, reply, action, last)
-    keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in channels)
-    return [f"{len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
+    if take.frame_end > scene.frame_end:
+        notes.append(f"The line ends at frame {take.frame_end}, the scene at {scene.frame_end}.")
+    if isinstance(planned.base, NoBase) and planned.base.is_news:
+        notes.append(planned.base.reason)
+    keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in made.everything)
+    return [f"{take.name}: {len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
 
 
-def _keep_take(
-    character: TalkClipCharacter, planned: Plan, reply: SpeakReply, action: bpy.types.Action | None, last: int
-) -> None:
-    take = character.takes.add()
-    take.uid = first_segment(character).uid
-    take.prompt = planned.label
-    take.action = action
-    take.frame_start, take.frame_end = planned.line.start_frame, last
+def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.types.Scene, live: bool) -> list[str]:
+    character = found.mesh.talkclip
+    base = planned.base
+    number = takes.index_of(character, base.take) if isinstance(base, Base) else None
+    if number is None:
+        raise Outdated("The take was deleted meanwhile.")
+    take = character.takes[number]
+    if reply.track is None:
+        take.live &= live
+        return [f"Nothing has changed since {take.name}."]
+    if reply.n_frames != take.frame_end - take.frame_start + 1 or reply.track.fps != planned.fps:
+        raise Outdated("The line has another length now.")
+    if rekeying.digest_of(parts.of(take)) != take.digest:
+        raise Outdated(f"Keys of {take.name} were changed meanwhile.")
+    made = layered(found, reply.track, reply.layers)
+    for channel in made.everything:
+        strips.require_free(channel.owner)
+    if not take.live:
+        take = takes.duplicate(character, number)
+    _overwrite(take, made, reply.first_frame, found)
+    take.live = live
+    _sign(take, planned, reply)
+    takes.show(character, take, scene)
+    first = take.frame_start + reply.first_frame
+    text = f"{take.name}: frames {first} to {first + reply.track.n_frames - 1} of '{found.mesh.name}' changed."
+    return [text, *make_way(found, made.everything)]
+
+
+def _make_room(made: Layered) -> list[str]:
+    """Whatever is to move can be moved -> notes."""
+    moved: dict[bpy.types.ID, set[keying.Address]] = {}
+    for channel in made.everything:
+        moved.setdefault(channel.owner, set()).add(channel.address)
+    for owner in moved:
+        strips.require_free(owner)
+    return [note for owner, addresses in moved.items() for note in rest.make_room(owner, frozenset(addresses))]
+
+
+def _overwrite(take: Any, made: Layered, first: int, found: Face) -> None:
+    """Key a stretch of a take anew, from the line's frame `first` on."""
+    frames = np.arange(take.frame_start, take.frame_end + 1, dtype=np.float64)
+    here = {(part.layer.name, part.owner): part for part in parts.of(take)}
+    for layer, channels in made.layers.items():
+        for owner in dict.fromkeys(channel.owner for channel in channels):
+            own = [channel for channel in channels if channel.owner == owner]
+            if (layer, owner) in here:
+                rekeying.overwrite(here[layer, owner].curves, frames, first, own)
+            elif any(channel.moves for channel in own):  # nothing of this layer moved before
+                curves, slot = compat.open_action(take.action, owner, f"{owner.name} {layer}")
+                rekeying.overwrite(curves, frames, first, own)
+                written = keying.Written(layer, owner, take.action, slot, keying.addresses(curves))
+                parts.remember(take, [written], found.objects)
+
+
+def _sign(take: Any, planned: Plan, reply: SpeakReply | EditReply) -> None:
+    """What the take's keys, as they are now, were made of."""
+    take.prompt = planned.prompt
+    take.timeline = reply.timeline.to_json()
     take.notes = "\n".join(reply.notes)
+    take.digest = rekeying.digest_of(parts.of(take))

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes values over time into an Action of its own, by Blender's fast path."""
+"""Writes values over time into an Action of its own, by Blender's fast path, and a stretch of them anew in place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import bpy
 import numpy as np
 
 from .. import compat
+
+# What differs by less is rounding, not movement; it keeps the sum of all layers well within 1e-5 of the track.
+STILL: Final = 1e-6
+
+Address = tuple[str, int]
+"""Data path and array index: what F-curves of one datablock are told apart by."""
 
 
 @dataclass(frozen=True)
@@ -27,42 +33,49 @@ class Channel:
     """Group it is shown in."""
 
     @property
-    def address(self) -> tuple[str, int]:
+    def address(self) -> Address:
         """What F-curves of the same owner are told apart by."""
         return self.data_path, self.index
+
+    @property
+    def moves(self) -> bool:
+        """Whether it adds anything."""
+        return bool(np.abs(self.values).max() > STILL)
 
 
 @dataclass(frozen=True)
 class Written:
-    """The part of the new animation that moves one datablock."""
+    """The part of a new animation that moves one datablock in one layer."""
 
+    layer: str
     owner: bpy.types.ID
     action: bpy.types.Action
     slot: Any
-    addresses: frozenset[tuple[str, int]]
+    addresses: frozenset[Address]
 
 
-def write(name: str, frames: np.ndarray, channels: Sequence[Channel]) -> list[Written]:
+def write(name: str, frames: np.ndarray, layers: Mapping[str, Sequence[Channel]]) -> list[Written]:
     """Key channels at scene frames into a new Action, linear between keys.
 
     Args:
         name: of the Action.
         frames: (T,) float64, rising.
-        channels: at least one; all of T values.
+        layers: {layer: channels}; all of T values.
 
     Returns:
-        One entry per owner. All share one Action where Blender has slots (4.4+).
+        One entry per layer and owner. All share one Action where Blender has slots (4.4+).
     """
     written = []
     action = None
-    for owner in dict.fromkeys(channel.owner for channel in channels):
-        if action is None or not compat.HAS_SLOTS:
-            action = bpy.data.actions.new(name)
-        curves, slot = compat.open_action(action, owner)
-        own = [channel for channel in channels if channel.owner == owner]
-        for channel in own:
-            _write_curve(curves.new(channel.data_path, index=channel.index), frames, channel.values)
-        written.append(Written(owner, action, slot, frozenset(channel.address for channel in own)))
+    for layer, channels in layers.items():
+        for owner in dict.fromkeys(channel.owner for channel in channels):
+            if action is None or not compat.HAS_SLOTS:
+                action = bpy.data.actions.new(name)
+            curves, slot = compat.open_action(action, owner, f"{owner.name} {layer}")
+            own = [channel for channel in channels if channel.owner == owner]
+            for channel in own:
+                _write_curve(curves.new(channel.data_path, index=channel.index), frames, channel.values)
+            written.append(Written(layer, owner, action, slot, frozenset(channel.address for channel in own)))
     return written
 
 
@@ -71,17 +84,41 @@ def shape_path(name: str) -> str:
     return f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
 
 
-def addresses(curves: Iterable[bpy.types.FCurve]) -> set[tuple[str, int]]:
+def addresses(curves: Iterable[bpy.types.FCurve]) -> set[Address]:
     """(data path, index) of F-curves."""
     return {(curve.data_path, curve.array_index) for curve in curves}
 
 
-def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
-    if values.min() == values.max():  # a still channel needs its ends only, and stays easy to edit
-        frames, values = frames[[0, -1]][: len(frames)], values[[0, -1]][: len(values)]
-    points = curve.keyframe_points
-    points.add(len(frames))
-    points.foreach_set("co", np.stack([frames, values], axis=1).astype(np.float32).ravel())
-    linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
-    points.foreach_set("interpolation", np.full(len(frames), linear, np.intc))
+def is_still(values: np.ndarray) -> bool:
+    """Whether a channel keeps its value."""
+    return bool(values.max() - values.min() <= STILL)
+
+
+def write_all(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    """Let a curve have one key a frame, linear between them; a curve that has as many keys keeps their other settings.
+
+    Args:
+        curve: new, with all of the keys, or with fewer.
+        frames, values: (T,) each.
+    """
+    keys = curve.keyframe_points
+    missing = len(frames) - len(keys)
+    keys.add(missing)
+    keys.foreach_set("co", np.stack([frames, values], axis=1).astype(np.float32).ravel())
+    if missing:
+        linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+        keys.foreach_set("interpolation", np.full(len(frames), linear, np.intc))
     curve.update()
+
+
+def points_of(curve: bpy.types.FCurve) -> np.ndarray:
+    """Frame and value of each key, float32 (N, 2)."""
+    points = np.empty(len(curve.keyframe_points) * 2, np.float32)
+    curve.keyframe_points.foreach_get("co", points)
+    return points.reshape(-1, 2)
+
+
+def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    if is_still(values):  # needs its ends only, and stays easy to edit
+        frames, values = frames[[0, -1]][: len(frames)], values[[0, 0]][: len(values)]
+    write_all(curve, frames, values)

@@ -1,7 +1,8 @@
 """The neutral speaking mouth: acoustics and phones -> ARKit jaw, lip and tongue weights.
 
 A linear map over a window of a tenth of a second. Short context keeps articulation crisp, and what a wider network
-gained on held-out sentences it lost on real faces (see docs/model_cards/mouth.md).
+gained on held-out sentences it lost on real faces (see docs/model_cards/mouth.md). Its targets are a table of visemes,
+in which every "a" opens alike; how far a jaw really drops is corrected by a smaller map fitted to captured speech.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
 from talkclip.engine.models.inputs import window_features
+from talkclip.engine.speech.features import AcousticFeatures
 from talkclip.engine.speech.frontend import SpeechAnalysis
 from talkclip.engine.weights.registry import find_weight
 from talkclip.timebase import frame_count, frame_times
@@ -27,9 +29,18 @@ _AMPLITUDE = 1.12
 # The jaw is heavier than the lips: its motion is smoother (standard deviations in time). Closures are put back
 # crisply by the lip constraint.
 _JAW_SMOOTH_S, _LIPS_SMOOTH_S = 0.030, 0.015
+# What captured speech corrects, and its share: the rest stays with the table, whose phones are of many speakers.
+CORRECTED = ("jawOpen", "mouthLowerDown")
+_CAPTURED_SHARE = 0.65
+_CAPTURED_SMOOTH_S = 0.020
+# Below this jawOpen the mouth is nearly shut; whether it shuts is for the phones to say.
+_NEARLY_SHUT = 0.06
+# What it hears: loudness and eight bands at these frames around (20 ms each).
+_AROUND = (-6, -3, 0, 3, 6)
+_BANDS = 8
 # How far around a frame its values depend on the sound: the map's window, the softened phones (0.04 s each), smoothing
-# (four deviations), sampling between two frames, and a frame to spare.
-REACH_S = 0.28
+# (four deviations, twice), sampling between two frames, and a frame to spare.
+REACH_S = 0.36
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,10 +50,12 @@ class MouthModel:
     Attributes:
         channels: names as the map speaks them; a name without side stands for both sides.
         weights: per kind, float32 (inputs + 1, channels), the bias in the last row.
+        captured: float32 (`correction_inputs` + 1, `CORRECTED`), likewise; None corrects nothing.
     """
 
     channels: tuple[str, ...]
     weights: dict[str, np.ndarray]
+    captured: np.ndarray | None = None
 
     @classmethod
     def load(cls) -> MouthModel:
@@ -53,7 +66,7 @@ class MouthModel:
         """
         with np.load(find_weight("mouth"), allow_pickle=False) as data:
             channels = tuple(str(name) for name in data["channels"])
-            return cls(channels, {kind: data[f"weight_{kind}"] for kind in KINDS})
+            return cls(channels, {kind: data[f"weight_{kind}"] for kind in KINDS}, data["captured"])
 
     def predict(
         self, analysis: SpeechAnalysis, fps: float, first_frame: int = 0, end_frame: int | None = None
@@ -77,14 +90,48 @@ class MouthModel:
         rate = analysis.features.fps
         begin = max(int((times_s[0] - REACH_S) * rate), 0)
         stretch = slice(begin, int(np.ceil((times_s[-1] + REACH_S) * rate)) + 1)
-        inputs = window_features(analysis.features.stretch(stretch), analysis.phones, CONTEXT, begin)
+        features = analysis.features.stretch(stretch)
+        inputs = window_features(features, analysis.phones, CONTEXT, begin)
         curves = (inputs @ weight[:-1] + weight[-1]) * _AMPLITUDE
         curves = np.clip(_smoothed(curves, self.channels, rate), 0, 1)
+        if self.captured is not None:
+            curves = self._corrected(curves, features, self.captured)
         clock_s = (begin + np.arange(len(curves))) / rate
         values = np.zeros((len(times_s), len(ARKIT52)), np.float32)
         for name, curve in zip(self.channels, curves.T, strict=True):
             values[:, _columns(name)] = np.interp(times_s, clock_s, curve)[:, None]
         return CoefficientTrack("arkit52", ARKIT52, fps, values, float(times_s[0]))
+
+    def _corrected(self, curves: np.ndarray, features: AcousticFeatures, captured: np.ndarray) -> np.ndarray:
+        """(F, channels) with the channels of `CORRECTED` moved towards captured speech."""
+        curves = curves.copy()
+        ajar = np.clip(curves[:, self.channels.index("jawOpen")] / _NEARLY_SHUT, 0, 1)
+        share = _CAPTURED_SHARE * ajar * ajar * (3 - 2 * ajar)
+        for column, name in enumerate(CORRECTED):
+            spoken = curves[:, self.channels.index(name)]
+            real = correction_inputs(features, spoken) @ captured[:-1, column] + captured[-1, column]
+            real = np.clip(gaussian_filter1d(real, _CAPTURED_SMOOTH_S * features.fps, mode="nearest"), 0, 1)
+            spoken += share * (real - spoken)
+        return curves
+
+
+def correction_inputs(features: AcousticFeatures, spoken: np.ndarray) -> np.ndarray:
+    """What the correction of one channel hears.
+
+    Args:
+        features: of F frames.
+        spoken: (F,) the channel as the table's map speaks it.
+
+    Returns:
+        float32 (F, 46): loudness and bands at `_AROUND`, and the channel itself.
+    """
+    n_frames = len(features.mel)
+    bands = features.mel.reshape(n_frames, _BANDS, -1).mean(axis=2)
+    heard = np.concatenate([features.loudness[:, None], bands], axis=1)
+    reach = max(_AROUND)
+    padded = np.pad(heard, ((reach, reach), (0, 0)), mode="edge")
+    around = [padded[reach + offset : reach + offset + n_frames] for offset in _AROUND]
+    return np.asarray(np.concatenate([*around, spoken[:, None]], axis=1), np.float32)
 
 
 def _smoothed(curves: np.ndarray, channels: tuple[str, ...], fps: float) -> np.ndarray:

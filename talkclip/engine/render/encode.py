@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -229,17 +230,24 @@ def _write_sequence(
     frames: Iterator[np.ndarray], fps: float, folder: Path, sound: Sound | None, metadata: Mapping[str, str]
 ) -> int:
     """PNG files in a new folder beside the target, moved there when all are written."""
-    tags = PngImagePlugin.PngInfo()
-    for key, text in metadata.items():
-        tags.add_itxt(key, text)
     with _folder_when_complete(folder) as temporary:
         number = 0
         for number, frame in enumerate(frames, 1):
-            Image.fromarray(frame).save(temporary / f"frame_{number - 1:05d}.png", pnginfo=tags, compress_level=4)
+            (temporary / f"frame_{number - 1:05d}.png").write_bytes(png_bytes(frame, metadata))
         if sound is not None:
             stop = round(number / fps_fraction(fps) * sound.rate)
             soundfile.write(temporary / "audio.wav", sound.between(0, stop), sound.rate, subtype="PCM_16")
     return number
+
+
+def png_bytes(frame: np.ndarray, metadata: Mapping[str, str]) -> bytes:
+    """One picture, uint8 (H, W, 3 or 4), as a PNG file."""
+    tags = PngImagePlugin.PngInfo()
+    for key, text in metadata.items():
+        tags.add_itxt(key, text)
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "png", pnginfo=tags, compress_level=4)
+    return file.getvalue()
 
 
 @contextlib.contextmanager

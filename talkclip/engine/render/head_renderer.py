@@ -126,6 +126,15 @@ class HeadRenderer:
         shading.develop(buffers.layers, self._background, np.float32(self.lighting.exposure), self._curve, out)
         return out
 
+    def frame_rgba(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
+        """The head alone -> uint8 (size, size, 4), sRGB with straight alpha."""
+        skin_light, skin_color, skin_cover, direct, _ = self._layers(values, head).layers
+        cover = np.minimum(1.0, direct[..., 3:])
+        skin = np.moveaxis(skin_light, 0, -1) * skin_color / np.maximum(skin_cover, 1e-6)[..., None]
+        light = (direct[..., :3] + skin) * self.lighting.exposure / np.maximum(cover, 1e-6)
+        steps = (shading.shoulder(light) * (len(self._curve) - 1)).astype(np.int32)
+        return np.concatenate([self._curve[steps] + 0.5, 255.0 * cover + 0.5], -1).astype(np.uint8)
+
     def coverage(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """Share of each pixel that the head covers -> float32 (size, size), 0..1."""
         return self._layers(values, head).layers.direct[..., 3].copy()

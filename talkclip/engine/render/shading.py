@@ -41,6 +41,8 @@ from talkclip.engine.render.raster import barycentric, inline, jit
 
 # Points of one surface in neighbouring pixels are nearer to each other than this.
 NEAR_M = 0.012
+# Linear light above this rolls off to white.
+SHOULDER = 0.55
 
 
 class Surface(NamedTuple):
@@ -248,6 +250,12 @@ def diffuse_under_skin(light, cover, distance, reach_px, out):
             out[y, x] = cover[y, x] * total[x] / weight[x] if weight[x] > 0.0 else light[y, x]
 
 
+def shoulder(light: np.ndarray) -> np.ndarray:
+    """Linear light of any height -> 0..1, as `develop` does it for each pixel."""
+    over = np.maximum(light - SHOULDER, 0.0) / (1.0 - SHOULDER)
+    return np.clip(np.where(light > SHOULDER, 1.0 - (1.0 - SHOULDER) * np.exp(-over), light), 0.0, 1.0)
+
+
 @jit
 def develop(layers, background, exposure, curve, out):
     """Join the layers over the background and turn linear light into sRGB bytes (filmic shoulder, ordered dither).
@@ -273,8 +281,8 @@ def develop(layers, background, exposure, curve, out):
             inv = 1.0 / max(skin_cover[y, x], 1e-6)
             for k in range(3):
                 v = (direct[y, x, k] + skin_light[k, y, x] * skin_color[y, x, k] * inv) * exposure / cover
-                if v > 0.55:
+                if v > SHOULDER:
                     # Linear up to the shoulder, then rolls off to white.
-                    v = 0.55 + 0.45 * (1.0 - math.exp((0.55 - v) / 0.45))
+                    v = SHOULDER + (1.0 - SHOULDER) * (1.0 - math.exp((SHOULDER - v) / (1.0 - SHOULDER)))
                 v = cover * v + (1.0 - cover) * background[y, x, 3 + k]
                 out[y, x, k] = np.uint8(min(255.0, curve[int(min(1.0, max(0.0, v)) * steps)] + dither))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +11,14 @@ from talkclip.audio import AudioClip
 from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.engine.render.captions import bars_for, tile
 from talkclip.engine.render.encode import check_target, write_video
+from talkclip.engine.render.frames import FrameSource, in_order
 from talkclip.engine.render.head_renderer import HeadRenderer
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback
 from talkclip.timebase import frame_count
 
-__all__ = ["render_comparison", "render_track", "write_video"]
+__all__ = ["head_frames", "render_comparison", "render_track", "write_video"]
 
-MAX_WORKERS = 8
 _GAP_PX = 4
 
 
@@ -100,24 +98,35 @@ def render_comparison(
         pictures = [renderer.frame(values[number], head[number]) for values, head in moving]
         return pictures[0] if bars is None and len(pictures) == 1 else tile(pictures, bars, _GAP_PX)
 
-    frames = in_order(picture, n_frames, workers or min(os.cpu_count() or 1, MAX_WORKERS))
+    frames = in_order(picture, n_frames, workers)
     return write_video(frames, rate, path, audio, start_s, metadata, progress, cancel, n_frames)
 
 
-def in_order(work: Callable[[int], np.ndarray], n_frames: int, workers: int) -> Generator[np.ndarray, None, None]:
-    """work(0), work(1), ... computed by `workers` threads a few frames ahead; stops early when closed."""
-    ahead = workers + 2
-    with ThreadPoolExecutor(workers, thread_name_prefix="talkclip-render") as pool:
-        waiting = [pool.submit(work, number) for number in range(min(ahead, n_frames))]
-        try:
-            for number in range(n_frames):
-                frame = waiting.pop(0).result()
-                if number + ahead < n_frames:
-                    waiting.append(pool.submit(work, number + ahead))
-                yield frame
-        finally:
-            for future in waiting:
-                future.cancel()
+def head_frames(track: CoefficientTrack, size: int, caption: str = "", alpha: bool = False) -> FrameSource:
+    """The default head acting a track, a picture for each of its frames.
+
+    Args:
+        track: space `arkit52`.
+        size: pixels, width = height of the head's picture.
+        caption: text under the picture.
+        alpha: the head alone, transparent around.
+
+    Raises:
+        InputError: another space or size, or a caption beside alpha.
+    """
+    if caption and alpha:
+        raise InputError("A head without its background has no caption.", "Leave out one of the two.")
+    values, head = poses(track, track.fps, track.start_s, float(track.times_s[-1]))
+    renderer = _renderer(size)
+    bars = bars_for([caption], size) if caption else None
+
+    def draw(number: int) -> np.ndarray:
+        if alpha:
+            return renderer.frame_rgba(values[number], head[number])
+        picture = renderer.frame(values[number], head[number])
+        return picture if bars is None else tile([picture], bars)
+
+    return FrameSource(len(values), draw)
 
 
 def poses(track: CoefficientTrack, fps: float, start_s: float, end_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,8 @@ DENYING_LEADS = frozenset({"without", "nor", "except", "unlike", "sans", "minus"
 _COMPARING_LEADS = {"rather": "than", "instead": "of"}
 # A second negation takes the first one back when it stands within so many words.
 _REACH = 3
+# "keeps his own eyes from widening": so many words stand between.
+_KEPT_REACH = 3
 # A command such as "lose" speaks of what follows within so many words.
 _REMOVAL_REACH = 4
 
@@ -92,7 +94,18 @@ def _negations(words: list[str]) -> list[tuple[int, int]]:
     """-> [start, end) of negating words and phrases, without the harmless ones."""
     harmless = _harmless(words)
     hits = [(s, e) for s, e, _ in lexicon.phrases_that("negations").find(words)]
+    hits += _kept_from(words)
     return [hit for hit in hits if not any(i in harmless for i in range(*hit))]
+
+
+def _kept_from(words: list[str]) -> list[tuple[int, int]]:
+    """ "keeps his eyes from widening": the two words and what stands between them."""
+    found = []
+    for start in (i for i, word in enumerate(words) if word in lexicon.words_that("keeping")):
+        reach = words[start + 1 : start + 2 + _KEPT_REACH]
+        if "from" in reach:
+            found.append((start, start + 2 + reach.index("from")))
+    return found
 
 
 def _harmless(words: list[str]) -> set[int]:

@@ -22,6 +22,8 @@ LONGEST_PROMPT = 2000
 _MODEL_BESIDE_WORDS = 0.12
 _MODEL_SHARE_MAX = 0.4
 # A clause that names a movement is read as a whole only if it says this much more; what it then feels is weak.
+# Share of an emotion in a word of feeling from which on the word says that emotion.
+_TOLD = 0.4
 _WORDS_BESIDE_MOVES = 4
 _FEELING_BESIDE_MOVES = 0.4
 # Arousal of each emotion at full intensity (means of the prompt corpus, rounded).
@@ -122,7 +124,9 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
     if not text:
         notes.append("The prompt is empty: the face stays neutral.")
     whole = [f for clause in clauses for f in clause.feelings if not f.part]
-    denied = tuple(dict.fromkeys(e for clause in clauses for e in clause.denied_feelings))
+    # "sad, but not crying": what one clause says outright, another denies only in its own words.
+    told = {emotion for feeling in whole for emotion, share in feeling.emotion if share >= _TOLD}
+    denied = tuple(dict.fromkeys(e for clause in clauses for e in clause.denied_feelings if e not in told))
     emotions, intensity = _feeling(whole, guess, _open_words(clauses), denied)
     stated = _one_gaze(_strongest(move for clause in clauses for move in clause.moves))
     if any(clause.lead == "then" for clause in clauses):
@@ -271,13 +275,19 @@ def _regions(clauses: tuple[Clause, ...]) -> dict[str, RegionFeeling]:
     return regions
 
 
-def _clause_text(clause: Clause) -> str:
+def found_in(clause: Clause) -> list[str]:
+    """Each thing the rules found in a clause, for people."""
     found = [_move_text(move) for move in clause.moves]
     found += [f"{f.words} ({'/'.join(e for e, _ in f.emotion)} {f.strength:.2f}{', ' + f.part if f.part else ''})"
               for f in clause.feelings]  # fmt: skip
     found += [f"not {e}" for e in clause.denied_feelings] + [f"no AU{au}" for au in clause.denied_units]
     if clause.open_words:
         found.append(f"read as a whole: {' '.join(clause.open_words)}")
+    return found
+
+
+def _clause_text(clause: Clause) -> str:
+    found = found_in(clause)
     return f"{clause.lead} {clause.text}".strip() + (": " + "; ".join(found) if found else "")
 
 

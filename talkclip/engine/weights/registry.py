@@ -92,7 +92,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "mouth",
-            "d8318bda0eba0ee44e056b79d6bf6d0cec0504788036fb1d4359463cdb43dc25",
+            "4f9c444d3fefca28bd6c789fede3ba943865dcef5f456a4ddd03fb2a665078d7",
             "mouth.npz",
         ),
         # Face detection, 468 landmarks and the person mask: from the wheel mediapipe==0.10.21 (Apache-2.0), unchanged.

@@ -40,13 +40,18 @@ def extension() -> ModuleType:
 @pytest.fixture
 def scene(extension: ModuleType) -> Iterator[bpy.types.Scene]:
     """An empty scene at 30 fps, frames 1 to 250; the preferences point at the test server."""
+    yield new_file()
+
+
+def new_file() -> bpy.types.Scene:
+    """What the fixture `scene` gives."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     if MODULE not in bpy.context.preferences.addons:  # factory settings forget add-ons
         addon_utils.enable(MODULE, default_set=True)
     bpy.context.preferences.addons[MODULE].preferences.server_address = os.environ["TALKCLIP_TEST_SERVER"]
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 30, 1.0
-    yield scene
+    return scene
 
 
 @pytest.fixture
@@ -71,9 +76,9 @@ def ask(**changes: Any) -> Any:
         return client.animate(SpeakRequest(SAMPLE, **{**settings, **changes}), timeout_s=120)
 
 
-def strip_of(owner: bpy.types.ID, track: str = "TalkCLIP") -> bpy.types.NlaStrip:
-    """The one strip on a track."""
-    (strip,) = owner.animation_data.nla_tracks[track].strips
+def strip_of(owner: bpy.types.ID, layer: str = "mouth") -> bpy.types.NlaStrip:
+    """The one strip in a layer."""
+    (strip,) = owner.animation_data.nla_tracks[f"TalkCLIP {layer}"].strips
     return strip
 
 
@@ -81,6 +86,16 @@ def curves_of(strip: bpy.types.NlaStrip) -> dict[tuple[str, int], bpy.types.FCur
     """F-curves of a strip's slot by (data path, index)."""
     bag = strip.action.layers[0].strips[0].channelbag(strip.action_slot)
     return {(curve.data_path, curve.array_index): curve for curve in bag.fcurves}
+
+
+def keyed(owner: bpy.types.ID, frames: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
+    """Value of each channel at each frame: the sum of all TalkCLIP layers on a datablock, each with one strip."""
+    total: dict[tuple[str, int], np.ndarray] = {}
+    for track in owner.animation_data.nla_tracks:
+        if track.name.startswith("TalkCLIP ") and track.name != "TalkCLIP rest":
+            for address, curve in curves_of(strip_of(owner, track.name.removeprefix("TalkCLIP "))).items():
+                total[address] = total.get(address, 0.0) + sampled(curve, frames)
+    return total
 
 
 def sampled(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
@@ -97,6 +112,20 @@ def shown(owner: bpy.types.Object, frame: int) -> bpy.types.Object:
 def shapes(body: bpy.types.Object, frame: int) -> dict[str, float]:
     """Evaluated values of all shape keys at a frame."""
     return {block.name: block.value for block in shown(body, frame).data.shape_keys.key_blocks}
+
+
+class Button:
+    """The properties of an operator in a layout; an unknown operator, property or choice is an error."""
+
+    def __init__(self, name):
+        module, operator = name.split(".")
+        assert operator in dir(getattr(bpy.ops, module)), name
+        object.__setattr__(self, "known", getattr(getattr(bpy.ops, module), operator).get_rna_type().properties)
+
+    def __setattr__(self, name, value):
+        assert name in self.known, name
+        if self.known[name].type == "ENUM":
+            assert value in self.known[name].enum_items, value
 
 
 class Paper:
@@ -121,12 +150,20 @@ class Paper:
             if "icon" in given:
                 assert given["icon"] in parameters["icon"].enum_items, given["icon"]
             if name == "prop":
-                assert given["property"] in given["data"].bl_rna.properties, given["property"]
+                if given["property"].startswith("["):  # a custom property
+                    given["data"].path_resolve(given["property"])
+                else:
+                    assert given["property"] in given["data"].bl_rna.properties, given["property"]
+            if name == "menu":
+                assert hasattr(bpy.types, given["menu"]), given["menu"]
+            if name == "template_list":
+                assert hasattr(bpy.types, given["listtype_name"]), given["listtype_name"]
+            self.lines.append(
+                (name, given.get("text") or given.get("property") or given.get("propname") or given.get("operator"))
+            )
             if name == "operator":
-                module, operator = given["operator"].split(".")
-                assert operator in dir(getattr(bpy.ops, module))
-            self.lines.append((name, given.get("text") or given.get("property") or given.get("operator")))
-            return self if name in ("row", "column", "box") else None
+                return Button(given["operator"])
+            return self if name in ("row", "column", "box", "split", "grid_flow", "column_flow") else None
 
         return draw
 

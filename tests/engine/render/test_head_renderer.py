@@ -149,3 +149,13 @@ def test_contact_sheet_holds_every_still(tmp_path, renderer: HeadRenderer) -> No
     assert sheet.shape[1] == 2 * 64 + 6
     with pytest.raises(InputError):
         contact_sheet({}, path)
+
+
+def test_the_head_alone_is_the_head_where_it_covers_all(renderer: HeadRenderer) -> None:
+    values = np.zeros(len(ARKIT52), np.float32)
+    values[ARKIT52.index("jawOpen")] = 0.6
+    rgba, framed = renderer.frame_rgba(values), renderer.frame(values)
+    inside = rgba[..., 3] == 255
+    assert 0.3 < inside.mean() < 0.8 and rgba[2, 2, 3] == 0
+    assert np.abs(rgba[inside][:, :3].astype(int) - framed[inside]).max() <= 1
+    np.testing.assert_allclose(rgba[..., 3], 255 * renderer.coverage(values).clip(0, 1), atol=0.6)

@@ -17,7 +17,7 @@ from scipy.io import savemat
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
 from talkclip.engine.bfm import solve_bfm_map
 from talkclip.engine.render.head_renderer import HeadRenderer
-from talkclip.engine.render.portrait.neural import NEUTRAL_POSE, NeuralRenderer, motion_windows
+from talkclip.engine.render.portrait.neural import NEUTRAL_POSE, NeuralRenderer, motion_window
 from talkclip.engine.render.portrait.video import PortraitSettings, render_portrait
 from talkclip.engine.tracking.face_model import face_model
 from talkclip.engine.tracking.identity import identity_basis
@@ -92,19 +92,19 @@ def test_shapes_come_back_from_the_face_model(bfm: Path) -> None:
 
 def test_windows_hold_their_ends() -> None:
     values = np.arange(5, dtype=np.float32)[:, None] * np.ones((1, 64), np.float32)
-    windows = motion_windows(values)
-    assert windows.shape == (5, 73, 27)
-    assert windows[2, 0].tolist() == [0.0] * 12 + [1, 2, 3] + [4.0] * 12
-    assert windows[0, 64:, 0] == pytest.approx(NEUTRAL_POSE)
+    window = motion_window(values, 2)
+    assert window.shape == (73, 27)
+    assert window[0].tolist() == [0.0] * 12 + [1, 2, 3] + [4.0] * 12
+    assert window[64:, 0] == pytest.approx(NEUTRAL_POSE)
 
 
 def test_the_motion_reaches_the_network(weights: Path, portrait: Path) -> None:
     with Image.open(portrait) as image:
         renderer = NeuralRenderer(np.asarray(image), weights)
-    windows = motion_windows(np.zeros((1, 64), np.float32))
-    assert np.abs(renderer.frame(windows[0]).astype(int) - renderer.image).max() <= 1
-    windows[0, 0, 13] = 0.5
-    assert renderer.frame(windows[0]).mean() > renderer.image.mean() + 30
+    window = motion_window(np.zeros((1, 64), np.float32), 0)
+    assert np.abs(renderer.frame(window).astype(int) - renderer.image).max() <= 1
+    window[0, 13] = 0.5
+    assert renderer.frame(window).mean() > renderer.image.mean() + 30
 
 
 def test_a_track_becomes_a_video(weights: Path, bfm: Path, portrait: Path, tmp_path: Path) -> None:

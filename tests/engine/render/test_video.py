@@ -13,7 +13,8 @@ from PIL import Image
 
 from talkclip.audio import AudioClip
 from talkclip.coefficients import ARKIT52, CoefficientTrack
-from talkclip.engine.render.video import in_order, render_comparison, render_track, write_video
+from talkclip.engine.render.frames import in_order
+from talkclip.engine.render.video import render_comparison, render_track, write_video
 from talkclip.errors import Cancelled, InputError
 
 NTSC = 30000 / 1001

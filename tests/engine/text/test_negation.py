@@ -6,6 +6,7 @@ import pytest
 
 from talkclip.engine.text.clauses import parse
 from talkclip.engine.text.negation import denies_feeling, find_negation
+from talkclip.engine.text.pose import PromptStyler
 
 
 def moves(prompt: str) -> set[int]:
@@ -114,3 +115,19 @@ def test_scope() -> None:
     assert find_negation(["smile"], "without", False).covers(0)
     assert find_negation(["a", "smile"], "or", True).covers(1)
     assert not feelings("not sad") and feelings("not sad, but cross") == {"cross"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "emotion"),
+    [("sad, but not crying", "sad"), ("angry but not furious", "angry"), ("not angry, furious", "angry")],
+)
+def test_what_is_said_outright_stays_beside_a_denied_degree_of_it(
+    styler: PromptStyler, prompt: str, emotion: str
+) -> None:
+    reading = styler.read(prompt)
+    assert reading.emotions[emotion] > 0.8 and reading.intensity > 0.3
+
+
+def test_keeping_from_and_dropping_deny() -> None:
+    assert 5 not in moves("keeps his eyes from widening")
+    assert 12 not in moves("drops the smile") and 26 in moves("drops her jaw")

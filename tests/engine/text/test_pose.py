@@ -112,3 +112,8 @@ def test_same_prompt_same_face(styler: PromptStyler) -> None:
 
 def test_names_of_the_space() -> None:
     assert PromptStyler.dim == len(ARKIT52) == 52
+
+
+def test_what_is_felt_inside_stays_in_eyes_and_brows(styler: PromptStyler) -> None:
+    pose = dict(zip(ARKIT52, styler.pose("polite to the guest, seething inside"), strict=True))
+    assert pose["browDownLeft"] > 0.4 and pose["mouthSmileLeft"] > 0.2 and pose["noseSneerLeft"] < 0.1

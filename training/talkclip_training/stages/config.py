@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,24 @@ def load_config(path: Path) -> StageConfig:
     Raises:
         InputError: it cannot be read, or holds unknown tables, keys or values; everything in one message.
     """
+    return StageConfig(**read_tables(path, {"run": RunConfig, "model": ModelConfig, "loss": LossWeights}))
+
+
+def read_tables(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Tables of a TOML file as dataclasses of their kinds, defaults where the file says nothing.
+
+    Raises:
+        InputError: as `load_config`.
+    """
     try:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).", "Give a training configuration.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not TOML ({error}).", "See training/configs.") from error
-    problems = [f"unknown table [{name}]" for name in tables if name not in _TABLES]
+    problems = [f"unknown table [{name}]" for name in tables if name not in kinds]
     built: dict[str, Any] = {}
-    for name, kind in _TABLES.items():
+    for name, kind in kinds.items():
         values = tables.get(name, {})
         if not isinstance(values, dict):
             problems.append(f"{name} is {values!r}, not a table")
@@ -102,13 +112,8 @@ def load_config(path: Path) -> StageConfig:
         except InputError as error:
             problems.append(error.message.rstrip("."))
     if problems:
-        raise InputError(
-            f"{path}: {'; '.join(problems)}.", "See training/configs and talkclip_training/stages/config.py."
-        )
-    return StageConfig(**built)
-
-
-_TABLES: dict[str, type] = {"run": RunConfig, "model": ModelConfig, "loss": LossWeights}
+        raise InputError(f"{path}: {'; '.join(problems)}.", "See training/configs and the docstrings of its tables.")
+    return built
 
 
 def _mistakes(table: str, values: dict[str, Any], kind: type) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from talkclip.engine.models.nets.weights import load_model, save_model
 from talkclip.engine.text.encoder import MiniLMEncoder
-from talkclip.errors import InputError
+from talkclip_training.curves import plot_log
 from talkclip_training.stages.config import StageConfig, load_config
 from talkclip_training.stages.lines import load_lines, split
 from talkclip_training.stages.stage1 import Stage1
@@ -78,24 +78,3 @@ def _finish(
         plot_log(out / "log.jsonl", out / "log.png")
     place.leave()
     return path
-
-
-def plot_log(log: Path, picture: Path) -> None:
-    """Curves of every figure over the steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    if not rows:
-        raise InputError(f"{log}: is empty.", "Train first.")
-    names = [name for name in rows[-1] if name not in ("step", "seconds")]
-    figure, axes = plt.subplots(2, (len(names) + 1) // 2, figsize=(2.6 * ((len(names) + 1) // 2), 5), squeeze=False)
-    for axis, name in zip(axes.flat, names, strict=False):
-        axis.plot([row["step"] for row in rows], [row.get(name) for row in rows])
-        axis.set_title(name, fontsize=9)
-        axis.tick_params(labelsize=7)
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    plt.close(figure)

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import pickle
+import struct
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from talkclip.errors import InputError
+
+_DAMAGED = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, struct.error)
+
+
+def read_tensors(path: str | Path, what: str, remedy: str) -> Any:
+    """What a file written by torch.save holds, on the processor; never runs code from it.
+
+    Args:
+        what: what the file should be, for the error: "VGG-19's weights".
+        remedy: what to do without it.
+
+    Raises:
+        InputError: missing, damaged, or holding more than tensors.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: {what} are not there.", remedy)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"{path}: holds more than tensors, which is not loaded ({reason}).", remedy) from None
+    except _DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"{path}: cannot be read ({reason}).", remedy) from None
 
 
 def state_problems(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor]) -> list[str]:

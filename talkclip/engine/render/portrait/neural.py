@@ -63,11 +63,11 @@ class NeuralRenderer:
         return np.clip(127.5 * (picture + 1.0) + 0.5, 0, 255).astype(np.uint8)
 
 
-def motion_windows(values: np.ndarray) -> np.ndarray:
-    """(T, 64) expression -> (T, 73, 27): each frame with thirteen on either side, the ends held; neutral pose."""
-    motion = np.concatenate([values, np.tile(np.array(NEUTRAL_POSE), (len(values), 1))], 1).astype(np.float32)
-    around = np.arange(len(values))[:, None] + np.arange(WINDOW) - WINDOW // 2
-    return np.ascontiguousarray(motion[np.clip(around, 0, len(values) - 1)].transpose(0, 2, 1))
+def motion_window(values: np.ndarray, frame: int) -> np.ndarray:
+    """(T, 64) expression -> (73, 27): a frame with thirteen on either side, the ends held; neutral pose."""
+    around = np.clip(frame + np.arange(WINDOW) - WINDOW // 2, 0, len(values) - 1)
+    motion = np.concatenate([values[around], np.tile(np.array(NEUTRAL_POSE), (WINDOW, 1))], 1)
+    return np.ascontiguousarray(motion.T, np.float32)
 
 
 def require_bfm(track: CoefficientTrack) -> CoefficientTrack:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.bfm import solve_bfm_map
 from talkclip.engine.render.encode import check_target, is_sequence, write_video
-from talkclip.engine.render.portrait.neural import NeuralRenderer, motion_windows, require_bfm
+from talkclip.engine.render.frames import FrameSource
+from talkclip.engine.render.portrait.neural import NeuralRenderer, motion_window, require_bfm
 from talkclip.engine.render.portrait.person import Crop, fit_person
 from talkclip.engine.render.portrait.renderer import PortraitRenderer
 from talkclip.engine.render.sequence import FORMATS, write_sequence
-from talkclip.engine.render.video import MAX_WORKERS, in_order, poses
+from talkclip.engine.render.video import poses
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.timebase import frame_count, frame_times
@@ -104,20 +104,15 @@ def render_portrait(
     how = settings or PortraitSettings()
     target = check_portrait_target(path, how)
     rate = fps if fps is not None else track.fps
-    report(progress, "portrait", 0.0, "finding the face")
     picture = read_picture(portrait)
-    act = _neural if how.weights else _mesh
-    frame, moving = act(track, rate, picture, how, str(portrait))
-    stop_if(cancel)
-    report(progress, "portrait", 1.0, "face fitted")
-    threads = workers or min(os.cpu_count() or 1, MAX_WORKERS)
-    n_frames = len(moving)
+    source, moving = _acting(track, rate, picture, how, str(portrait), progress, cancel)
+    n_frames = source.n_frames
     if not is_sequence(target):
-        frames = in_order(frame, n_frames, threads)
+        frames = source.frames(workers)
         return write_video(frames, rate, target, audio, track.start_s, metadata, progress, cancel, n_frames)
 
     def frames_of(numbers: list[int]) -> Generator[np.ndarray, None, None]:
-        return in_order(lambda k: frame(numbers[k]), len(numbers), threads)
+        return source.each(numbers, lambda picture: picture, workers)
 
     request = {
         "track": hashlib.sha256(np.ascontiguousarray(moving).tobytes()).hexdigest(),
@@ -128,6 +123,27 @@ def render_portrait(
         frames_of, n_frames, rate, target, request, audio, track.start_s, file_format=how.file_format,
         first_number=how.first_number, metadata=metadata, progress=progress, cancel=cancel,
     )  # fmt: skip
+
+
+def portrait_frames(
+    track: CoefficientTrack, portrait: str | Path, settings: PortraitSettings,
+    progress: ProgressCallback | None = None, cancel: CancelCheck | None = None,
+) -> FrameSource:  # fmt: skip
+    """A portrait acting a track, a picture for each of its frames; arguments and errors as in `render_portrait`."""
+    return _acting(track, track.fps, read_picture(portrait), settings, str(portrait), progress, cancel)[0]
+
+
+def _acting(
+    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, name: str,
+    progress: ProgressCallback | None, cancel: CancelCheck | None,
+) -> tuple[FrameSource, np.ndarray]:  # fmt: skip
+    """-> the pictures, and everything that moves in them (T, n)."""
+    report(progress, "portrait", 0.0, "finding the face")
+    act = _neural if how.weights else _mesh
+    draw, moving = act(track, rate, picture, how, name)
+    stop_if(cancel)
+    report(progress, "portrait", 1.0, "face fitted")
+    return FrameSource(len(moving), draw), moving
 
 
 def _mesh(
@@ -155,11 +171,10 @@ def _neural(
         track = solve_bfm_map(how.bfm).converted(track)
     n_frames = frame_count(track.duration_s, rate)
     values, _ = require_bfm(track).sampled(frame_times(n_frames, rate, track.start_s))
-    windows = motion_windows(values)
     renderer = NeuralRenderer(picture, how.weights, how.face, name)
 
     def frame(number: int) -> np.ndarray:
-        drawn = renderer.frame(windows[number])
+        drawn = renderer.frame(motion_window(values, number))
         if how.full:
             return paste(picture, drawn, renderer.crop)
         if how.size == drawn.shape[0]:

@@ -6,31 +6,29 @@ are dicts with `net_G_ema` and `net_G`; the averaged one is used. They are the u
 
 from __future__ import annotations
 
-import pickle
-import struct
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from talkclip.engine.models.nets.pirender.generator import Generator
+from talkclip.engine.models.nets.pirender.generator import FEWEST_CHANNELS, FIRST_CHANNELS, Generator
+from talkclip.engine.models.nets.state import read_tensors
 from talkclip.errors import InputError
 
 WHERE_FROM = "Get it from github.com/RenYurui/PIRender (non-commercial terms)."
 _NETWORKS = ("net_G_ema", "net_G")
 _PARALLEL = "module."
+_FIRST = "warpping_net.hourglass.encoder.input_layer.weight"
 _NAMED = 4
-_DAMAGED = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, struct.error)
 
 
 def load_generator(path: str | Path) -> Generator:
-    """The generator with the weights of a file, ready for inference.
+    """The generator with the weights of a file, ready for inference; narrower ones come from our own training.
 
     Raises:
         InputError: missing, unreadable, holds code, or names and shapes are not all as expected.
     """
     state = _read(path)
-    generator = Generator()
+    generator = Generator(_width(state))
     wanted = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
     problems = [f"{name} is missing" for name in wanted if name not in state]
     problems += [f"{name} is not ours" for name in state if name not in wanted]
@@ -46,17 +44,16 @@ def load_generator(path: str | Path) -> Generator:
     return generator.eval()
 
 
+def _width(state: dict[str, Tensor]) -> float:
+    """Channels of the file's first layer over the paper's; what is neither then fails by name."""
+    first = state.get(_FIRST)
+    if first is None or first.ndim != 4 or not FEWEST_CHANNELS <= first.shape[0] <= FIRST_CHANNELS:
+        return 1.0
+    return float(first.shape[0] / FIRST_CHANNELS)
+
+
 def _read(path: str | Path) -> dict[str, Tensor]:
-    if not Path(path).is_file():
-        raise InputError(f"{path}: PIRenderer's weights are not there.", WHERE_FROM)
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{path}: holds more than tensors, which is not loaded ({reason}).", WHERE_FROM) from None
-    except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise InputError(f"{path}: cannot be read ({reason}).", WHERE_FROM) from None
+    data = read_tensors(path, "PIRenderer's weights", WHERE_FROM)
     for key in _NETWORKS:
         state = data.get(key) if isinstance(data, dict) else None
         if isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values()):

@@ -22,6 +22,13 @@ SIZE_PX = 256
 # Motion of one frame: 64 expression, 3 angles, 3 translation, 3 crop; a window of frames around it.
 MOTION, WINDOW = 73, 27
 _SKIPPED = 3
+# Channels of the paper's first layer: narrower generators have 4 to 31 there.
+FIRST_CHANNELS, FEWEST_CHANNELS = 32, 4
+
+
+def scaled(channels: int, width: float) -> int:
+    """Channels of a generator that is `width` (a whole number of 32nds) times as wide as the paper's."""
+    return round(channels * width)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +67,14 @@ class MappingNet(nn.Module):
 class HourglassEncoder(nn.Module):
     """Portrait (B, 3, 256, 256) -> feature maps of 64, 32, 16 and 8 pixels."""
 
-    WIDTHS = (32, 64, 128, 256, 256, 256)
+    WIDTHS = (FIRST_CHANNELS, 64, 128, 256, 256, 256)
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.input_layer = nn.Conv2d(3, self.WIDTHS[0], 7, padding=3)
+        widths = [scaled(channels, width) for channels in self.WIDTHS]
+        self.input_layer = nn.Conv2d(3, widths[0], 7, padding=3)
         for level in range(5):
-            self.add_module(f"encoder{level}", DownBlock(self.WIDTHS[level], self.WIDTHS[level + 1]))
+            self.add_module(f"encoder{level}", DownBlock(widths[level], widths[level + 1]))
 
     def forward(self, portrait: Tensor, code: Tensor) -> list[Tensor]:
         x = self.input_layer(portrait)
@@ -80,11 +88,12 @@ class HourglassEncoder(nn.Module):
 class HourglassDecoder(nn.Module):
     """Feature maps -> (B, 256, 64, 64)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.decoder4 = UpBlock(256, 256)
-        self.decoder3 = UpBlock(512, 256)
-        self.decoder2 = UpBlock(512, 128)
+        most, last = scaled(256, width), scaled(128, width)
+        self.decoder4 = UpBlock(most, most)
+        self.decoder3 = UpBlock(2 * most, most)
+        self.decoder2 = UpBlock(2 * most, last)
 
     def forward(self, maps: list[Tensor], code: Tensor) -> Tensor:
         x = maps[3]
@@ -97,9 +106,9 @@ class HourglassDecoder(nn.Module):
 class Hourglass(nn.Module):
     """Encoder and decoder of the warp."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.encoder, self.decoder = HourglassEncoder(), HourglassDecoder()
+        self.encoder, self.decoder = HourglassEncoder(width), HourglassDecoder(width)
 
     def forward(self, portrait: Tensor, code: Tensor) -> Tensor:
         return self.decoder(self.encoder(portrait, code), code)
@@ -108,10 +117,11 @@ class Hourglass(nn.Module):
 class WarpingNet(nn.Module):
     """Portrait (B, 3, 256, 256) and code -> flow (B, 2, 64, 64), warped portrait (B, 3, 256, 256)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.hourglass = Hourglass()
-        self.flow_out = nn.Sequential(LayerNorm2d(256), nn.LeakyReLU(SLOPE), nn.Conv2d(256, 2, 7, padding=3))
+        self.hourglass = Hourglass(width)
+        maps = 2 * scaled(128, width)
+        self.flow_out = nn.Sequential(LayerNorm2d(maps), nn.LeakyReLU(SLOPE), nn.Conv2d(maps, 2, 7, padding=3))
 
     def forward(self, portrait: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         flow = self.flow_out(self.hourglass(portrait, code))
@@ -136,11 +146,12 @@ class EditingEncoder(nn.Module):
 
     WIDTHS = (64, 128, 256, 256)
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.first = ConvBlock(6, self.WIDTHS[0], 7)
+        widths = [scaled(channels, width) for channels in self.WIDTHS]
+        self.first = ConvBlock(6, widths[0], 7)
         for level in range(3):
-            block = ConvBlock(self.WIDTHS[level], self.WIDTHS[level + 1], 3, after=nn.AvgPool2d(2))
+            block = ConvBlock(widths[level], widths[level + 1], 3, after=nn.AvgPool2d(2))
             self.add_module(f"down{level}", block)
 
     def forward(self, pair: Tensor) -> list[Tensor]:
@@ -153,16 +164,15 @@ class EditingEncoder(nn.Module):
 class EditingDecoder(nn.Module):
     """Maps and code -> picture (B, 3, 256, 256), -1..1."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
+        widths = [scaled(channels, width) for channels in EditingEncoder.WIDTHS]
         for level in (2, 1, 0):
-            inputs, outputs = EditingEncoder.WIDTHS[level + 1], EditingEncoder.WIDTHS[level]
+            inputs, outputs = widths[level + 1], widths[level]
             self.add_module(f"res{level}", FinePair(inputs))
             self.add_module(f"up{level}", ConvBlock(inputs, outputs, 3, before=nn.Upsample(scale_factor=2)))
             self.add_module(f"jump{level}", ConvBlock(outputs, outputs, 3))
-        self.final = nn.ModuleDict(
-            {"model": nn.Sequential(nn.Conv2d(EditingEncoder.WIDTHS[0], 3, 7, padding=3), nn.Tanh())}
-        )
+        self.final = nn.ModuleDict({"model": nn.Sequential(nn.Conv2d(widths[0], 3, 7, padding=3), nn.Tanh())})
 
     def forward(self, maps: list[Tensor], code: Tensor) -> Tensor:
         x = maps[3]
@@ -175,22 +185,31 @@ class EditingDecoder(nn.Module):
 class EditingNet(nn.Module):
     """Portrait, warped portrait (B, 3, 256, 256) and code -> picture (B, 3, 256, 256)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.encoder, self.decoder = EditingEncoder(), EditingDecoder()
+        self.encoder, self.decoder = EditingEncoder(width), EditingDecoder(width)
 
     def forward(self, portrait: Tensor, warped: Tensor, code: Tensor) -> Tensor:
         return self.decoder(self.encoder(torch.cat([portrait, warped], 1)), code)
 
 
 class Generator(nn.Module):
-    """PIRenderer: portrait (B, 3, 256, 256) in -1..1 and motion window (B, 73, 27) -> `Rendering`."""
+    """PIRenderer: portrait (B, 3, 256, 256) in -1..1 and motion window (B, 73, 27) -> `Rendering`.
 
-    def __init__(self) -> None:
+    Args:
+        width: 1: the paper's and the public weights'; less, in 32nds: fewer channels, for weights of one's own.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.mapping_net, self.warpping_net, self.editing_net = MappingNet(), WarpingNet(), EditingNet()
+        self.mapping_net, self.warpping_net, self.editing_net = MappingNet(), WarpingNet(width), EditingNet(width)
 
     def forward(self, portrait: Tensor, motion: Tensor) -> Rendering:
+        code, flow, warped = self.warp(portrait, motion)
+        return Rendering(self.editing_net(portrait, warped, code), warped, flow, code)
+
+    def warp(self, portrait: Tensor, motion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Code, flow and warped portrait, without the editing that follows."""
         code = self.mapping_net(motion)
         flow, warped = self.warpping_net(portrait, code)
-        return Rendering(self.editing_net(portrait, warped, code), warped, flow, code)
+        return code, flow, warped

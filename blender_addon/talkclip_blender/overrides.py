@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is set on a library override of a character is kept with the file.
+
+Blender keeps it only under two conditions, which are met before each save (seen in 4.5 and 5.2):
+
+- Rows added to a list are told apart by their names; of rows without a name, all but the first two are lost.
+- Since 5.0 the settings are lost altogether where the character's own file has none at all, as when it was made without
+  this extension. It is enough that the linked object has empty ones in memory; its file is not changed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import bpy
+from bpy.app.handlers import persistent
+
+
+def register() -> None:
+    """Watch files being saved."""
+    bpy.app.handlers.save_pre.append(_before_saving)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    bpy.app.handlers.save_pre.remove(_before_saving)
+
+
+@persistent
+def _before_saving(*_: object) -> None:
+    for body in bpy.data.objects:
+        if body.library is None and body.override_library is not None and body.override_library.reference:
+            for group in _groups(body.override_library.reference.talkclip):
+                group.name = group.name
+            _name_rows(body.talkclip)
+
+
+def _groups(group: bpy.types.PropertyGroup) -> Iterator[bpy.types.PropertyGroup]:
+    """The group and all groups in it, but for rows of lists."""
+    yield group
+    for prop in group.bl_rna.properties:
+        if prop.type == "POINTER" and issubclass(type(prop.fixed_type), bpy.types.PropertyGroup):
+            yield from _groups(getattr(group, prop.identifier))
+
+
+def _name_rows(group: bpy.types.PropertyGroup) -> None:
+    """Give every row of every list in the group a name of its own, unless it has one."""
+    for each in _groups(group):
+        for prop in each.bl_rna.properties:
+            if prop.type == "COLLECTION":
+                for row in getattr(each, prop.identifier):
+                    row.name = row.name or uuid.uuid4().hex[:12]
+                    _name_rows(row)
