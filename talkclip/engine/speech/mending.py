@@ -36,6 +36,8 @@ _LEAST_SAME = 0.5
 # 3.7 times, .08 s a sound; other words in their place -59, 4.7 times; words that nobody says -88, 6.7 times, .032 s.
 _DOUBT_SCORE, _DOUBT_TIMES, _SQUEEZED_S = -45.0, 3.0, 0.036
 _USUAL_SCORE = -12.0
+# A shorter word ("I", "a") says too little: said in passing it sounds like anything.
+_JUDGED_SOUNDS = 3
 
 
 def mend(
@@ -154,9 +156,9 @@ class _Line:
         groups: list[list[_Change]] = []
         for words in changes:
             first, end = words.first, words.end
-            if first < end:
+            if len(words.new) <= end - first:
                 change = _Change(at[first], at[end - 1] + 1, words.new)
-            else:  # between two words, with all that sounds there
+            else:  # more words than there were: with all that sounds beside them and belongs to none
                 before, after = at[first - 1] + 1 if first else 0, at[end] if end < len(at) else len(self.units)
                 change = _Change(before, after, words.new)
             between = self.units[groups[-1][-1].end : change.first] if groups else []
@@ -285,7 +287,7 @@ class _Line:
             unit = timed(window.words[index], found[index], phones, room) if index in found else None
             if unit is None:
                 return None
-            if window.kept[index] is None and found[index].score < doubt:
+            if window.kept[index] is None and len(unit.phones) >= _JUDGED_SOUNDS and found[index].score < doubt:
                 if unit.end_s - unit.start_s < _SQUEEZED_S * len(unit.phones):
                     return None
                 where = f"from {unit.start_s:.2f} s to {unit.end_s:.2f} s"

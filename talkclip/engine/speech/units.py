@@ -61,15 +61,26 @@ def require_order(words: Sequence[Word]) -> None:
 
 def compare(before: Sequence[Word], after: Sequence[SpokenWord]) -> tuple[list[WordChange], dict[int, SpokenWord]]:
     """-> changes in order; for each word that stays, by its index, how it is written now."""
-    keys = [word_key(word.text) for word in before], [word_key(word.text) for word in after]
+    old, new = [word_key(word.text) for word in before], [word_key(word.text) for word in after]
+    # What both begin and end with is the same; only between is the likeliest match a question (choruses, "no no no").
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    same = {k: after[k] for k in range(head)}
+    same |= {len(old) - k: after[len(new) - k] for k in range(tail, 0, -1)}
     changes: list[WordChange] = []
-    same: dict[int, SpokenWord] = {}
-    for tag, first, end, new_first, new_end in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    matcher = difflib.SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], autojunk=False)
+    for tag, *places in matcher.get_opcodes():
+        first, end, new_first, new_end = (head + place for place in places)
         if tag == "equal":
             same |= {first + k: after[new_first + k] for k in range(end - first)}
         else:
             changes.append(WordChange(first, end, tuple(after[new_first:new_end])))
     return changes, same
+
+
+def _common(a: Sequence[str], b: Sequence[str]) -> int:
+    """How many words two lists begin with alike."""
+    return next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def units_of(track: PhoneTrack, same: Mapping[int, SpokenWord]) -> list[Unit]:
