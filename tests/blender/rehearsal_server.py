@@ -1,9 +1,10 @@
 """A TalkCLIP server process with a small deterministic engine: the same protocol, answers that a test can foresee.
 
-    python rehearsal_server.py [--stall | --die | --flat]
+    python rehearsal_server.py [--stall | --die | --flat] [--named NAME] [--keys FOLDER]
 
 The answer depends on every field that Blender sends, so that a field lost on the way changes it. `--stall` never
 finishes a job (until cancelled), `--die` ends the process in the middle of the first job, `--flat` knows no layers.
+`--named` is what it calls itself, `--keys` lets in only who has a key.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import rehearsal_plates
 import soundfile
 
 from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
@@ -32,6 +34,7 @@ from talkclip.protocol import (
     EngineInfo,
     FrameSpan,
     Message,
+    Render,
     TrackHeader,
     UnderstoodClause,
     UnderstoodMove,
@@ -41,7 +44,7 @@ from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
-from talkclip_server import READY, running_server
+from talkclip_server import READY, desk, running_server, videos
 from talkclip_server.engine import Files
 
 N_EXPRESSION = 50
@@ -55,7 +58,11 @@ class RehearsalEngine:
         self.mode = mode
 
     def info(self) -> EngineInfo:
-        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"))
+        renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
+        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"), renderers=renderers, formats=formats)
+
+    def render(self, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
+        return rehearsal_plates.messages(self.mode, order, files, progress, cancel)
 
     def animate(
         self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
@@ -197,8 +204,12 @@ def main() -> None:
     parser.add_argument("--stall", action="store_const", const="stall", dest="mode")
     parser.add_argument("--die", action="store_const", const="die", dest="mode")
     parser.add_argument("--flat", action="store_const", const="flat", dest="mode")
-    mode = parser.parse_args().mode or "normal"
-    with running_server(RehearsalEngine(mode)) as server:
+    parser.add_argument("--named", default=desk.SERVER_NAME)
+    parser.add_argument("--keys", type=Path)
+    chosen = parser.parse_args()
+    videos.RENDERERS = dict.fromkeys(("head", "portrait"), rehearsal_plates.flat)
+    desk.SERVER_NAME = chosen.named
+    with running_server(RehearsalEngine(chosen.mode or "normal"), keys=chosen.keys) as server:
         print(f"{READY} {server.address}", flush=True)
         while os.getppid() != 1:  # ends with the test that started it
             time.sleep(0.2)
