@@ -9,7 +9,7 @@ import bpy
 
 from ..character import face
 from ..panel import CharacterPanel, placeholder
-from . import cutting, intensity, sound
+from . import cutting, intensity, reading, sound
 
 _ROWS = 4
 _WIDE_PX = 300  # of the sidebar: room for a third column
@@ -101,6 +101,26 @@ class _OfActivePrompt(CharacterPanel):
         """Cheap: Blender asks on every redraw."""
         mesh = face.face_mesh(context.active_object)
         return mesh is not None and cutting.active(mesh.talkclip) is not None
+
+
+class TALKCLIP_PT_reading(_OfActivePrompt, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
+    """What the active prompt is understood as. Nothing is asked while it is closed."""
+
+    bl_label = "Understood As"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender draws this."""
+        segment = cutting.active(face.face_mesh(context.active_object).talkclip)
+        column = self.layout.column(align=True)
+        column.scale_y = 0.8
+        if not segment.prompt.strip():
+            column.label(text="neutral")
+            return
+        said = reading.shown(segment.prompt)
+        if said is None:
+            column.label(text="known while a server runs", icon="TIME")
+        for line in said or ():
+            column.label(text=line.text, icon=line.icon)
 
 
 class TALKCLIP_PT_prompt_time(_OfActivePrompt, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -237,6 +257,7 @@ CLASSES = (
     TALKCLIP_UL_segments,
     TALKCLIP_MT_segments,
     TALKCLIP_PT_prompts,
+    TALKCLIP_PT_reading,
     TALKCLIP_PT_prompt_time,
     TALKCLIP_PT_prompt_edits,
     TALKCLIP_PT_prompt_style,
