@@ -1,4 +1,4 @@
-"""Runs the suite of the result room in real Blender (bpy 4.5, 5.2), against the small engine and the real one."""
+"""Runs the suites of the result room in real Blender (bpy 4.5, 5.2), against the small engine and the real one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ def odd_servers() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("suite", ["suite_result", "suite_bake"])
 @pytest.mark.parametrize("who", ["rehearsal_server", "real_server"])
 def test_results(
     who: str,
+    suite: str,
     version: str,
     extension_zip: Path,
     tmp_path: Path,
     odd_servers: dict[str, str],
     request: pytest.FixtureRequest,
 ) -> None:
-    run_suite(version, "suite_result", extension_zip, tmp_path, request.getfixturevalue(who), **odd_servers)
+    run_suite(version, suite, extension_zip, tmp_path, request.getfixturevalue(who), **odd_servers)

@@ -128,6 +128,25 @@ class Button:
             assert value in self.known[name].enum_items, value
 
 
+def points(action):
+    """Every key of an action."""
+    return {
+        (bag.slot_handle, curve.data_path, curve.array_index): [
+            (*key.co, key.interpolation) for key in curve.keyframe_points
+        ]
+        for bag in action.layers[0].strips[0].channelbags for curve in bag.fcurves
+    }  # fmt: skip
+
+
+def said(capfd):
+    return capfd.readouterr().out
+
+
+def posed(head, frame):
+    """(52,) evaluated shape keys."""
+    return np.array(list(shapes(head, frame).values())[1:])
+
+
 class Paper:
     """Takes what a panel draws, as Blender's layout would; an unknown property, operator or icon is an error."""
 
