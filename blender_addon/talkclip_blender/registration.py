@@ -14,6 +14,7 @@ from .line import (
     overlay,
     overlay_operator,
     prompts_panel,
+    reading,
     script_panel,
     segment_operators,
     word_properties,
@@ -22,7 +23,11 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
-from .result import link, speak_operator, take_operators
+from .plates import export_operators, modal, previews
+from .plates import operators as plate_operators
+from .plates import panel as plates_panel
+from .plates import properties as plates
+from .result import bake_operators, link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
 from .service import install_operator, server_operator
@@ -41,6 +46,7 @@ CLASSES: tuple[type, ...] = (
     character.TalkClipBody,
     character.TalkClipDriver,
     character.TalkClipRig,
+    plates.TalkClipPlate,
     properties.TalkClipCharacter,
     # Character
     head_operator.TALKCLIP_OT_add_default_head,
@@ -82,11 +88,18 @@ CLASSES: tuple[type, ...] = (
     take_operators.TALKCLIP_OT_duplicate_take,
     take_operators.TALKCLIP_OT_delete_take,
     take_operators.TALKCLIP_OT_keep_take,
+    bake_operators.TALKCLIP_OT_bake,
+    bake_operators.TALKCLIP_OT_clean_take,
     result_panel.TALKCLIP_UL_takes,
     result_panel.TALKCLIP_PT_speak,
     result_panel.TALKCLIP_PT_takes,
     result_panel.TALKCLIP_PT_layers,
+    result_panel.TALKCLIP_PT_bake,
     result_panel.TALKCLIP_PT_details,
+    # Plates
+    *plate_operators.CLASSES,
+    *export_operators.CLASSES,
+    *plates_panel.CLASSES,
     # Server
     *install_operator.CLASSES,
     *server_operator.CLASSES,
@@ -113,12 +126,15 @@ def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
     service_state.unregister()
     overrides.unregister()
+    reading.unregister()
     overlay_operator.unregister()
     overlay.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
     link.close()
+    modal.cancel_running()
+    previews.forget()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -343,7 +343,7 @@ class PumpedClient:
             job.sent()
             return False
         job.text = f"Sending {upload.name}"
-        message, more = job.files.step(job.id + _PUT, self.welcome.limits)
+        message, more = job.files.step(job.id + _PUT, self.welcome)
         if message is not None:
             self._send(message)
         return more and not self._outbox

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import rehearsal_plates
 import soundfile
 
 from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
@@ -33,6 +34,7 @@ from talkclip.protocol import (
     EngineInfo,
     FrameSpan,
     Message,
+    Render,
     TrackHeader,
     UnderstoodClause,
     UnderstoodMove,
@@ -42,7 +44,7 @@ from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
-from talkclip_server import READY, desk, running_server
+from talkclip_server import READY, desk, running_server, videos
 from talkclip_server.engine import Files
 
 N_EXPRESSION = 50
@@ -56,7 +58,11 @@ class RehearsalEngine:
         self.mode = mode
 
     def info(self) -> EngineInfo:
-        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"))
+        renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
+        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"), renderers=renderers, formats=formats)
+
+    def render(self, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
+        return rehearsal_plates.messages(self.mode, order, files, progress, cancel)
 
     def animate(
         self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
@@ -201,6 +207,7 @@ def main() -> None:
     parser.add_argument("--named", default=desk.SERVER_NAME)
     parser.add_argument("--keys", type=Path)
     chosen = parser.parse_args()
+    videos.RENDERERS = dict.fromkeys(("head", "portrait"), rehearsal_plates.flat)
     desk.SERVER_NAME = chosen.named
     with running_server(RehearsalEngine(chosen.mode or "normal"), keys=chosen.keys) as server:
         print(f"{READY} {server.address}", flush=True)

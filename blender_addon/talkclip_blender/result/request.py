@@ -13,6 +13,7 @@ from typing import Final
 import bpy
 
 from talkclip.client import SpeakRequest
+from talkclip.script import ScriptPart
 from talkclip.timebase import FPS_MAX, FPS_MIN
 from talkclip.timeline import PromptTimeline
 
@@ -88,21 +89,7 @@ def plan(
     script = scripts.parts_of(character) if from_script else ()
     prompts = [part.prompt for part in script or character.segments]
     prompt = " | ".join(filter(None, prompts)) or "neutral"
-    text, phones = words.for_request(character, line)
-    request = SpeakRequest(
-        line.audio,
-        PromptTimeline(()) if script else segments.timeline_of(character, line, fps),
-        space=found.space,
-        fps=min(max(fps, FPS_MIN), FPS_MAX),
-        seed=character.seed,
-        layers=True,
-        text=None if script else text,
-        phones=None if script else phones,
-        script=script,
-        start_s=line.start_s,
-        end_s=line.end_s,
-        styles=() if script else segments.styles_of(character),
-    )
+    request = request_of(character, line, fps, found.space, script)
     base = base_for(found, description(request), line.start_frame, fps) if changes_only else NoBase("")
     return Plan(
         request=request,
@@ -115,4 +102,36 @@ def plan(
         prompt=prompt,
         label=f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt}"[:_LABEL_LENGTH],
         base=base,
+    )
+
+
+def request_of(
+    character: TalkClipCharacter, line: sound.Line, fps: float, space: str, script: tuple[ScriptPart, ...] = ()
+) -> SpeakRequest:
+    """What the character's settings ask for.
+
+    Args:
+        character: who speaks.
+        line: what it speaks.
+        fps: of the scene.
+        space: of the answer.
+        script: takes the place of prompts and words.
+
+    Raises:
+        InputError: a segment, an edit or a style video cannot be used.
+    """
+    text, phones = words.for_request(character, line)
+    return SpeakRequest(
+        line.audio,
+        PromptTimeline(()) if script else segments.timeline_of(character, line, fps),
+        space=space,
+        fps=min(max(fps, FPS_MIN), FPS_MAX),
+        seed=character.seed,
+        layers=True,
+        text=None if script else text,
+        phones=None if script else phones,
+        script=script,
+        start_s=line.start_s,
+        end_s=line.end_s,
+        styles=() if script else segments.styles_of(character),
     )

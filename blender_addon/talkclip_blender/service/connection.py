@@ -44,6 +44,20 @@ def open_client(context: bpy.types.Context) -> Client:
     return client_of_ours()
 
 
+def running_client(context: bpy.types.Context) -> Client | None:
+    """As `open_client`, but nothing is started, and it is no error where there is nobody to ask: None.
+
+    Raises:
+        InputError: the key cannot be used.
+    """
+    settings = settings_of(context)
+    if settings.where == ADDRESS:
+        return Client(settings.address, keys=_keys(settings)) if may_go_to(settings.address) else None
+    if service.server.poll() in RUNNING:
+        return client_of_ours()
+    return Client(settings.elsewhere) if listens(int(settings.elsewhere.rpartition(":")[2])) else None
+
+
 def client_of_ours() -> Client:
     """A client of the server that we started. It may be kept: it also waits for a server that is started anew."""
     timeouts = Timeouts(connect_s=_STARTING_S)
