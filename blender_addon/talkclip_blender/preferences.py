@@ -85,7 +85,7 @@ class TalkClipPreferences(bpy.types.AddonPreferences):
         description="How much is installed",
         items=(
             ("lite", "Light", _size_text(LITE, "All that animating, portraits and the default head need")),
-            ("server", "Full", _size_text(FULL, "Adds torch, for checkpoints from elsewhere; nothing in Blender needs it")),
+            ("server", "Full", _size_text(FULL, "Adds torch, for foreign checkpoints; nothing in Blender needs it")),
         ),
     )
     engine_source: StringProperty(
