@@ -41,7 +41,7 @@ def main() -> int:
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     commands.add_parser("lint", help="ruff, mypy, import contracts")
     bench = commands.add_parser("bench", help="measure one area; other options go to its benchmark")
-    bench.add_argument("area", choices=["main", "model", "server", "render"])
+    bench.add_argument("area", choices=["main", "model", "server", "render", "blender"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
     extension = commands.add_parser(
         "extension", help="build and validate the Blender extension, and the engine's wheel"
@@ -92,6 +92,8 @@ def lint(_: argparse.Namespace) -> int:
 
 def benchmark(arguments: argparse.Namespace) -> int:
     python = environment(ENGINE, ["lite"])
+    if arguments.area == "blender" and setup_blender(arguments) != 0:
+        return 1
     extra = ["--json", Path(arguments.json).resolve()] if arguments.json else []
     return run([python, "-m", f"talkclip_training.benchmarks.{arguments.area}", *extra, *arguments.more])
 

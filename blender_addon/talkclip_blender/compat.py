@@ -127,6 +127,15 @@ def _strips_of_type(scene: bpy.types.Scene, wanted: str) -> list[Any]:
     return [strip for strip in strips if strip.type == wanted]
 
 
+def picture_strips(scene: bpy.types.Scene) -> list[Any]:
+    """The scene's VSE strips of pictures and movies, also those inside meta strips."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    strips = editor.strips_all if _STRIPS_RENAMED else editor.sequences_all
+    return [strip for strip in strips if strip.type in ("IMAGE", "MOVIE")]
+
+
 def top_strips(editor: Any) -> Any:
     """The collection that new strips are added to."""
     return editor.strips if _STRIPS_RENAMED else editor.sequences
@@ -171,3 +180,73 @@ def vertex_colors(mesh: bpy.types.Mesh, name: str) -> Any:
     attribute = mesh.color_attributes.new(name, "BYTE_COLOR", "POINT")
     mesh.color_attributes.active_color = attribute
     return attribute
+
+
+def place_strip(strip: Any, content: float, first: int, end: int) -> None:
+    """Let a VSE strip's untrimmed media start at frame `content`; it is seen or heard from `first` until before `end`.
+
+    All three may lie outside the media; Blender then holds the first or last picture, or is silent.
+    """
+    if hasattr(strip, "content_start"):
+        strip.content_start = content
+        strip.left_handle, strip.right_handle = first, end
+    else:
+        strip.frame_start = content
+        strip.frame_final_start, strip.frame_final_end = first, end
+
+
+def picture_output(render: bpy.types.RenderSettings, alpha: bool) -> None:
+    """Let a scene render PNG files."""
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "IMAGE"
+    render.image_settings.file_format = "PNG"
+    render.image_settings.color_mode = "RGBA" if alpha else "RGB"
+    render.image_settings.color_depth = "8"
+
+
+def video_output(render: bpy.types.RenderSettings) -> None:
+    """Let a scene render MP4 files with H.264 and AAC."""
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format = "FFMPEG"
+    render.image_settings.color_mode = "RGB"
+    ffmpeg = render.ffmpeg
+    ffmpeg.format, ffmpeg.codec = "MPEG4", "H264"
+    ffmpeg.constant_rate_factor, ffmpeg.ffmpeg_preset = "HIGH", "GOOD"
+    ffmpeg.use_autosplit = False
+    ffmpeg.audio_codec, ffmpeg.audio_bitrate = "AAC", 192
+
+
+def compositor(scene: bpy.types.Scene) -> tuple[Any, Any]:
+    """The scene's compositor and the node whose first input is its result; made where they are missing.
+
+    Since 5.0 it is a node group with an output; before, the scene's own tree with a Composite node.
+    """
+    if hasattr(scene, "compositing_node_group"):
+        tree, kind = scene.compositing_node_group, "NodeGroupOutput"
+        if tree is None:
+            tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+        if not any(item.item_type == "SOCKET" and item.in_out == "OUTPUT" for item in tree.interface.items_tree):
+            tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    else:
+        kind = "CompositorNodeComposite"
+        if not scene.use_nodes:
+            scene.use_nodes = True
+        tree = scene.node_tree
+    output = next((node for node in tree.nodes if node.bl_idname == kind), None)
+    return tree, output or tree.nodes.new(kind)
+
+
+def alpha_over_inputs(node: Any) -> tuple[Any, Any]:
+    """(background, foreground) of an Alpha Over node."""
+    if "Background" in node.inputs:
+        return node.inputs["Background"], node.inputs["Foreground"]
+    return node.inputs[1], node.inputs[2]
+
+
+def blended_alpha(material: bpy.types.Material) -> None:
+    """Let EEVEE draw soft edges of a transparent material."""
+    if hasattr(material, "surface_render_method"):
+        material.surface_render_method = "BLENDED"
+    elif hasattr(material, "blend_method"):
+        material.blend_method = "BLEND"

@@ -14,6 +14,8 @@ from .line import (
     overlay,
     overlay_operator,
     prompts_panel,
+    reading,
+    script_panel,
     segment_operators,
     word_properties,
     words_panel,
@@ -21,11 +23,16 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
+from .plates import export_operators, modal, previews
+from .plates import operators as plate_operators
+from .plates import panel as plates_panel
+from .plates import properties as plates
 from .result import link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
+from .service import install_operator, server_operator
 from .service import panel as service_panel
-from .service import server_operator
+from .service import state as service_state
 
 CLASSES: tuple[type, ...] = (
     preferences.TalkClipPreferences,
@@ -39,6 +46,7 @@ CLASSES: tuple[type, ...] = (
     character.TalkClipBody,
     character.TalkClipDriver,
     character.TalkClipRig,
+    plates.TalkClipPlate,
     properties.TalkClipCharacter,
     # Character
     head_operator.TALKCLIP_OT_add_default_head,
@@ -71,6 +79,7 @@ CLASSES: tuple[type, ...] = (
     line_panel.TALKCLIP_PT_line,
     *words_panel.CLASSES,
     *prompts_panel.CLASSES,
+    script_panel.TALKCLIP_PT_script,
     *overlay_operator.CLASSES,
     *exchange_operators.CLASSES,
     # Result
@@ -84,9 +93,14 @@ CLASSES: tuple[type, ...] = (
     result_panel.TALKCLIP_PT_takes,
     result_panel.TALKCLIP_PT_layers,
     result_panel.TALKCLIP_PT_details,
+    # Plates
+    *plate_operators.CLASSES,
+    *export_operators.CLASSES,
+    *plates_panel.CLASSES,
     # Server
-    server_operator.TALKCLIP_OT_check_server,
-    service_panel.TALKCLIP_PT_server,
+    *install_operator.CLASSES,
+    *server_operator.CLASSES,
+    *service_panel.CLASSES,
 )
 
 
@@ -102,17 +116,22 @@ def register() -> None:
     overrides.register()
     overlay.register()
     overlay_operator.register()
+    service_state.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
+    service_state.unregister()
     overrides.unregister()
+    reading.unregister()
     overlay_operator.unregister()
     overlay.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     speak_operator.cancel_running()
     link.close()
+    modal.cancel_running()
+    previews.forget()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -92,8 +92,9 @@ def _end(grid: Floats, values: Floats, target: float) -> float:
     near = np.flatnonzero(away <= away.min() + _TOLERANCE)
     at = int(near[np.argmin(np.abs(near - middle))])
     if away[at] > _TOLERANCE:  # between two steps: take the outer one
-        at += int(np.sign(at - middle))
-    return float(grid[min(max(at, 0), len(grid) - 1)])
+        beyond = [k for k in (at - 1, at + 1) if 0 <= k < len(grid) and (values[k] > target) != (values[at] > target)]
+        at = max([at, *beyond], key=lambda k: abs(k - middle))
+    return float(grid[at])
 
 
 def solve(links: Sequence[Link], wanted: NDArray[np.floating], rest: float) -> Solution:

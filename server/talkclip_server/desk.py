@@ -25,6 +25,7 @@ from talkclip.protocol import (
     Put,
     PutChunk,
     PutState,
+    Read,
     Render,
     ServerLimits,
     Status,
@@ -34,6 +35,7 @@ from talkclip.protocol import (
 )
 from talkclip_server.front import Front
 from talkclip_server.jobs import Job, JobTable, Session
+from talkclip_server.questions import Questions
 from talkclip_server.scheduler import Scheduler
 from talkclip_server.store import AudioStore
 from talkclip_server.worker import failure_of
@@ -74,6 +76,7 @@ class Desk:
         front: Front,
         table: JobTable,
         scheduler: Scheduler,
+        questions: Questions,
         store: AudioStore,
         limits: ServerLimits,
         info: EngineInfo,
@@ -82,6 +85,7 @@ class Desk:
         self._front = front
         self._table = table
         self._scheduler = scheduler
+        self._questions = questions
         self._store = store
         self._limits = limits
         self._info = info
@@ -110,6 +114,8 @@ class Desk:
                 job.credited_s = time.monotonic()
             case Cancel() if job is not None:
                 self._backstage.end(job, failure_of(job.id, Cancelled()))
+            case Read():
+                self._questions.ask(session, message)
             case Ping():
                 self._backstage.send(session, Pong(message.id))
             case Status():

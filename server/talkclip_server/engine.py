@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from talkclip.progress import CancelCheck, ProgressCallback
-from talkclip.protocol import Animate, EngineInfo, Message, Render
+from talkclip.protocol import Animate, EngineInfo, Message, Render, UnderstoodPrompt
 
 # Uploaded files by the hash of their content.
 Files = Mapping[str, Path]
@@ -35,6 +35,14 @@ class Engine(Protocol):
         Raises:
             TalkClipError: whatever the user should know; anything else counts as a fault of the engine.
         """
+
+
+@runtime_checkable
+class ReadingEngine(Engine, Protocol):
+    """An engine that also says what it understands of a prompt."""
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """Called from another thread than orders, while one may be carried out; about a hundredth of a second."""
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from talkclip.protocol import (
     Message,
     Render,
     TrackHeader,
+    UnderstoodPrompt,
     WeightInfo,
 )
 from talkclip.timeline import PromptTimeline
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
     from talkclip.engine.streaming import Finished, Span, Stretch
     from talkclip.engine.style_clips import StyleClips
+    from talkclip.engine.text.understand import PromptReading
 
 _CLIP_CACHE_BYTES = 256 << 20
 _KEPT_PARTS = 32
@@ -60,6 +62,14 @@ class PipelineLike(Protocol):
 
     def describe(self) -> PipelineInfo:
         """What is active."""
+
+
+@runtime_checkable
+class ReadingLike(Protocol):
+    """The part of `talkclip.engine.pipeline.Pipeline` that reads prompts."""
+
+    def read(self, prompt: str) -> PromptReading:
+        """What a prompt is understood to say."""
 
 
 @runtime_checkable
@@ -106,6 +116,14 @@ class PipelineEngine:
             active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS),
             FORMATS, active.style_clips,
         )  # fmt: skip
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """See `ReadingEngine.read`."""
+        from talkclip_server.readings import understood
+
+        if not isinstance(self._pipeline, ReadingLike):
+            raise InputError("This server does not tell what it understands of a prompt.", "Update it.")
+        return understood(self._pipeline.read(prompt))
 
     def animate(
         self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck

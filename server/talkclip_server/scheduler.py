@@ -21,7 +21,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from talkclip.protocol import Animate, Edit, Render, WorkerReport
+from talkclip.protocol import Animate, Edit, Render, StyleSource, WorkerReport
+from talkclip.track_io import SUFFIXES
 from talkclip_server.jobs import Job
 from talkclip_server.worker import Order, Worker
 
@@ -156,6 +157,10 @@ class Scheduler:
             return 0
         return len(self._running) + self.waiting.index(job)
 
+    def least_busy(self) -> Worker:
+        """The worker with the fewest jobs."""
+        return min(self._seats, key=lambda seat: len(seat.jobs)).worker
+
     def reports(self) -> tuple[WorkerReport, ...]:
         """What each worker is doing."""
         return tuple(
@@ -164,8 +169,8 @@ class Scheduler:
         )
 
     def _lane(self, order: Animate) -> Lane:
-        if isinstance(order, Render) or any(style.sha256 not in self._read_clips for style in order.styles):
-            return Lane.LONG  # a video has to be drawn, or to be followed
+        if isinstance(order, Render) or any(map(self._must_be_followed, order.styles)):
+            return Lane.LONG
         source = order.audio
         length_s = self._lengths_s.get(source.sha256)
         if source.end_s is not None:
@@ -177,6 +182,10 @@ class Scheduler:
                 size = 0
             return Lane.LONG if size > _LONG_BYTES else Lane.SHORT
         return Lane.LONG if length_s > (10 * LONG_S if isinstance(order, Edit) else LONG_S) else Lane.SHORT
+
+    def _must_be_followed(self, style: StyleSource) -> bool:
+        """Whether a clip is a video that no worker has read so far."""
+        return style.sha256 not in self._read_clips and Path(style.name).suffix.lower() not in SUFFIXES
 
     def _choose(self, lane: Lane) -> tuple[Job, _Seat] | None:
         if lane is Lane.LONG and sum(Lane.LONG in seat.jobs for seat in self._seats) >= max(1, len(self._seats) - 1):

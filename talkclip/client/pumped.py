@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from talkclip import __version__
-from talkclip.client.failures import ConnectionFailed, error_of
+from talkclip.client.failures import ConnectionFailed, error_of, nobody_at
 from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
+from talkclip.client.reading import ReadingJob
 from talkclip.client.request import SpeakRequest
 from talkclip.client.request_files import RequestFiles
 from talkclip.client.sequence_job import SequenceJob, SequencePlace
@@ -33,6 +34,7 @@ from talkclip.protocol import (
     Ping,
     Pong,
     ProtocolError,
+    Reading,
     StatusReport,
     Welcome,
     decode,
@@ -106,6 +108,7 @@ class PumpedClient:
         self._why_silent = why_silent
         self._open = False
         self._jobs: dict[str, Job] = {}
+        self._readings: dict[str, ReadingJob] = {}
         self._outbox: list[bytes] = []
         self._answers: dict[str, Message] = {}
         self._known_files: dict[FileState, str] = {}
@@ -122,8 +125,8 @@ class PumpedClient:
 
     @property
     def busy(self) -> bool:
-        """True while `pump` has something to wait for: a welcome or a job."""
-        return bool(self._jobs) or (self._open and self.welcome is None)
+        """True while `pump` has something to wait for: a welcome, a job or an answer."""
+        return bool(self._jobs or self._readings) or (self._open and self.welcome is None)
 
     def start(self) -> None:
         """Begin to connect; `pump` goes on with it. Does nothing when that has been done.
@@ -173,6 +176,17 @@ class PumpedClient:
         self.start()
         files = RequestFiles.open(request, self._known_files, portrait=drawing.portrait)
         return self._take(SequenceJob(self._new_id(), request, files, drawing, place))
+
+    def submit_reading(self, prompt: str) -> ReadingJob:
+        """Ask what a prompt is understood as; `pump` brings the answer, also while jobs run.
+
+        Raises:
+            TalkClipError: the address cannot be used.
+        """
+        self.start()
+        reading = ReadingJob(self._new_id(), prompt)
+        self._readings[reading.id] = reading
+        return reading
 
     def cancel(self, job: Job) -> None:
         """Stop a job. It is `CANCELLED` at once; whatever of it is still on its way is ignored."""
@@ -253,6 +267,8 @@ class PumpedClient:
         elif job := self._jobs.get(error.request_id):
             self._send(Cancel(job.id))
             self._end(job, error)
+        elif reading := self._readings.pop(error.request_id, None):
+            reading.error = error
 
     def _handle(self, message: Message) -> None:
         job = self._jobs.get(message.id.partition(_PUT)[0])
@@ -261,6 +277,8 @@ class PumpedClient:
                 self.welcome = message if message.id == self._hello_id else self.welcome
             case Failure():
                 self._handle_failure(message, job)
+            case Reading() if message.id in self._readings:
+                self._readings.pop(message.id).reading = message.understood
             case Pong() | StatusReport():
                 self._answers = {message.id: message}
             case _ if job is not None:
@@ -283,6 +301,8 @@ class PumpedClient:
             self._shut(ConnectionFailed(f"The TalkCLIP server at {self.address} was restarted.", hint, "restarted"))
         elif job is not None:
             self._end(job, error_of(message))
+        elif message.id in self._readings:
+            self._readings.pop(message.id).error = error_of(message)
         elif message.id != NO_ID:
             self._answers = {message.id: message}
 
@@ -295,6 +315,8 @@ class PumpedClient:
         """Push uploads on by one step each. -> True when more can be done at once."""
         if not self._flush() or self.welcome is None:
             return False
+        for reading in [reading for reading in self._readings.values() if not reading.sent]:
+            self._ask_for(reading)
         more = False
         for job in list(self._jobs.values()):
             if job.state is JobState.UPLOADING:
@@ -303,6 +325,13 @@ class PumpedClient:
                 except TalkClipError as error:
                     self._end(job, error)
         return more
+
+    def _ask_for(self, reading: ReadingJob) -> None:
+        try:
+            self._send(reading.question())
+        except ProtocolError as error:  # longer than a message may hold, or no text
+            reading.error = error
+            del self._readings[reading.id]
 
     def _upload(self, job: Job) -> bool:
         """One step of sending its files; when the server has all of them, the order. -> as `_work`."""
@@ -314,7 +343,7 @@ class PumpedClient:
             job.sent()
             return False
         job.text = f"Sending {upload.name}"
-        message, more = job.files.step(job.id + _PUT, self.welcome.limits)
+        message, more = job.files.step(job.id + _PUT, self.welcome)
         if message is not None:
             self._send(message)
         return more and not self._outbox
@@ -325,7 +354,7 @@ class PumpedClient:
         if self.welcome is None:
             reason = self._why_silent()
             if reason is not None or now > self._connect_by or self._transport.refused():
-                self._shut(reason or self._nobody())
+                self._shut(reason or nobody_at(self.address, self._transport.refused()))
             elif now - self._hello_at > _HELLO_AGAIN_S and self._transport.broken():
                 self._outbox.clear()  # the server went away before it answered; it may be on its way up again
                 self._transport.open()
@@ -343,13 +372,6 @@ class PumpedClient:
             self._asked_at = now
             self._send(Ping(self._new_id()))
 
-    def _nobody(self) -> ConnectionFailed:
-        if self._transport.refused():
-            text = f"The TalkCLIP server at {self.address} refuses this connection: the key is missing, wrong or not"
-            hint = "Ask who runs it for a key (`talkclip keys new`), and check its file."
-            return ConnectionFailed(f"{text} allowed there.", hint, "key_refused")
-        return ConnectionFailed(f"No TalkCLIP server answers at {self.address}.", "Start one with `talkclip serve`.")
-
     def _end(self, job: Job, error: TalkClipError) -> None:
         job.fail(error)
         self._forget(job)
@@ -366,3 +388,6 @@ class PumpedClient:
         self._transport.close()
         for job in list(self._jobs.values()):
             self._end(job, error)
+        for reading in self._readings.values():
+            reading.error = error
+        self._readings.clear()

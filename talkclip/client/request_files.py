@@ -9,7 +9,7 @@ from pathlib import Path
 from talkclip.client.request import SegmentStyle, SpeakRequest
 from talkclip.client.upload import FileState, Upload
 from talkclip.errors import InputError
-from talkclip.protocol import Message, Put, PutState, ServerLimits, StyleSource
+from talkclip.protocol import Message, Put, PutState, StyleSource, Welcome
 from talkclip.timeline import PromptTimeline
 
 
@@ -85,15 +85,18 @@ class RequestFiles:
             if upload.sha256 == state.sha256:
                 upload.take_state(state)
 
-    def step(self, put_id: str, limits: ServerLimits) -> tuple[Message | None, bool]:
-        """Go on by one step.
+    def step(self, put_id: str, welcome: Welcome) -> tuple[Message | None, bool]:
+        """Go on by one step, at the server that said welcome.
 
         Returns:
             What is to be sent, if anything, and whether another step can follow at once.
 
         Raises:
-            InputError: a file is more than the server takes, or cannot be read any more.
+            InputError: a file is more than the server takes, or cannot be read any more; it takes no style clips.
         """
+        if self.styles and not welcome.engine.style_clips:
+            raise InputError("This server takes no style from clips.", "Direct the line by prompts, or update it.")
+        limits = welcome.limits
         upload = self.waiting()
         if upload is None:
             return None, False

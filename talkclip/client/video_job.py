@@ -56,10 +56,11 @@ def drawn_order(fields: dict[str, Any], drawing: Drawing, portrait: Upload | Non
 
 @dataclasses.dataclass(frozen=True)
 class VideoReply:
-    """A finished video: its file, frames, and what the prompts were understood as."""
+    """A finished video: its file, frames, width and height in pixels, and what the prompts were understood as."""
 
     path: Path
     n_frames: int
+    size: tuple[int, int]
     notes: tuple[str, ...]
     elapsed_s: float
 
@@ -149,7 +150,7 @@ class VideoJob(Job):
             self._resources.close()
         except OSError as error:
             raise _cannot_write(self.target, error) from None
-        self.video = VideoReply(self.target, done.n_frames, done.notes, done.elapsed_s)
+        self.video = VideoReply(self.target, done.n_frames, (header.width, header.height), done.notes, done.elapsed_s)
         self._done()
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from talkclip.engine.style_mix import StyleMixer
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.style_coder import StyleCoder
+from talkclip.engine.text.understand import PromptReading
 from talkclip.errors import InputError
 from talkclip.phones import PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
@@ -92,6 +93,10 @@ class Pipeline:
             talkclip.__version__, self._styler.encoder.id, self._motion.name, self._speech.active_backend, spaces,
             self._motion.device, self._takes_clips,
         )  # fmt: skip
+
+    def read(self, prompt: str) -> PromptReading:
+        """What a prompt is understood to say. May be called while a line is animated in another thread."""
+        return self._styler.read(prompt)
 
     def animate(
         self, request: AnimateRequest, progress: ProgressCallback | None = None, cancel: CancelCheck | None = None

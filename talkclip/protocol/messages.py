@@ -379,15 +379,3 @@ class StatusReport(Message):
     store_files: int
     store_bytes: int
     workers: Annotated[tuple[WorkerReport, ...], Longest(256)] = ()
-
-
-FROM_CLIENT: dict[str, type[Message]] = {
-    cls.op: cls for cls in (Hello, Put, PutChunk, Animate, Edit, Render, Credit, Cancel, Ping, Status, Bye)
-}
-FROM_SERVER: dict[str, type[Message]] = {
-    cls.op: cls
-    for cls in (
-        Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, VideoHeader, VideoChunk, SequenceHeader,
-        PictureChunk, Done, Failure, Pong, StatusReport,
-    )
-}  # fmt: skip

@@ -17,6 +17,7 @@ from talkclip.timeline import PromptSegment, PromptTimeline
 from tests.support.scripted_server import SOUND, Scene
 
 TWO = PromptTimeline((PromptSegment("calm", 0, 1, uid="a"), PromptSegment("furious", 1, 2, uid="b")))
+TAKES_CLIPS = p.EngineInfo(style_clips=True)
 ACTOR = b"a face that speaks" * 1000
 
 
@@ -31,8 +32,8 @@ def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def submitted(scene: Scene, *styles: SegmentStyle, **fields: Any) -> Any:
-    scene.welcome()
+def submitted(scene: Scene, *styles: SegmentStyle, engine: p.EngineInfo = TAKES_CLIPS, **fields: Any) -> Any:
+    scene.welcome(engine)
     scene.request = dataclasses.replace(scene.request, timeline=TWO, styles=styles, **fields)
     job = scene.client.submit(scene.request)
     scene.pump()
@@ -86,7 +87,7 @@ def test_clips_that_do_not_play_are_not_sent(scene: Scene, actor: Path, tmp_path
 
 
 def test_an_edit_says_which_segments_have_another_clip(scene: Scene, actor: Path) -> None:
-    scene.welcome()
+    scene.welcome(TAKES_CLIPS)
     request = dataclasses.replace(scene.request, timeline=TWO, styles=(SegmentStyle("gone", actor),))
     before = PromptTimeline((PromptSegment("calm", 0, 1, uid="gone"),))
     scene.client.submit_edit(request, before, restyled=("b",))
@@ -112,11 +113,17 @@ def test_mistakes_are_named_and_leave_no_file_open(scene: Scene, actor: Path, tm
         SegmentStyle("a", actor, 1.5)
 
 
+def test_an_older_server_would_overlook_the_clip_so_it_is_not_asked(scene: Scene, actor: Path) -> None:
+    job = submitted(scene, SegmentStyle("b", actor), engine=p.EngineInfo())
+    assert isinstance(job.error, InputError) and "takes no style from clips" in job.error.message
+    assert not scene.wire.take(p.Put)
+
+
 def test_a_clip_larger_than_the_server_takes_fails_the_job(scene: Scene, actor: Path) -> None:
     scene.client.start()
     (hello,) = scene.wire.take(p.Hello)
     limits = p.ServerLimits(upload_bytes=len(SOUND))
-    scene.pump(p.Welcome(hello.id, 1, "server", p.EngineInfo(), limits))
+    scene.pump(p.Welcome(hello.id, 1, "server", TAKES_CLIPS, limits))
     actor.write_bytes(b"x" * (len(SOUND) + 1))
     request = dataclasses.replace(scene.request, timeline=TWO, styles=(SegmentStyle("a", actor),))
     job = scene.client.submit(request)

@@ -73,6 +73,16 @@ infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),))
 styles = st.lists(st.builds(p.StyleSource, texts, shas, texts, st.floats(0, 1)), max_size=3).map(tuple)
 
 spans = st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7))
+shares = st.floats(0, 1)
+numbers = st.lists(st.integers(1, 70), max_size=3).map(tuple)
+names = st.lists(texts, max_size=3).map(tuple)
+emotions = st.lists(st.builds(p.EmotionWeight, texts, shares), max_size=3).map(tuple)
+moves = st.lists(st.builds(p.UnderstoodMove, st.integers(1, 70), texts, shares, texts), max_size=2).map(tuple)
+prompts_understood = st.builds(
+    p.UnderstoodPrompt, st.lists(st.builds(p.UnderstoodClause, texts, texts, names, names), max_size=2).map(tuple),
+    emotions, shares, moves, moves, numbers, names, numbers,
+    st.lists(st.builds(p.UnderstoodPart, texts, emotions, shares), max_size=2).map(tuple), names, texts,
+)  # fmt: skip
 workers = st.builds(p.WorkerReport, sizes, st.lists(texts, max_size=3).map(tuple), sizes, sizes)
 
 MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
@@ -96,6 +106,8 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     ),
     p.Credit: st.builds(p.Credit, ids, st.integers(1, p.MAX_CREDIT)),
     p.Cancel: st.builds(p.Cancel, ids),
+    p.Read: st.builds(p.Read, ids, texts),
+    p.Reading: st.builds(p.Reading, ids, prompts_understood),
     p.Ping: st.builds(p.Ping, ids),
     p.Status: st.builds(p.Status, ids),
     p.Bye: st.builds(p.Bye, ids),

@@ -103,21 +103,22 @@ def test_a_part_of_an_hour_is_short_and_a_render_is_long(scene: Scene) -> None:
     assert scene.given() == [["part"]]
 
 
-def test_a_style_clip_is_long_until_it_was_read(scene: Scene) -> None:
-    def styled(name: str) -> Job:
-        clips = (p.StyleSource("s", "ee" * 32, "actor.mp4"),)
+def test_a_style_video_is_long_until_it_was_read(scene: Scene) -> None:
+    def styled(name: str, clip: str = "actor.mp4") -> Job:
+        clips = (p.StyleSource("s", "ee" * 32, clip),)
         return scene._added(
             p.Animate(name, p.AudioSource(CLIP), PromptTimeline.single("x", 1.0), 25.0, styles=clips), None
         )
 
-    first = styled("first")
+    track, first = styled("track", "actor.npz"), styled("first")
     scene.given()
-    assert [order.long for order in scene.workers[0].orders] == [True]
+    assert [(order.animate.id, order.long) for order in scene.workers[0].orders] == [("track", False), ("first", True)]
+    scene.scheduler.finished(track.key)
     assert set(scene.workers[0].orders[0].files) == {CLIP, "ee" * 32}
     scene.scheduler.learn_length(first.key, 9.0)
     styled("again")
     scene.given()
-    assert [order.long for order in scene.workers[0].orders] == [True, False]
+    assert [order.long for order in scene.workers[0].orders] == [False, True, False]
 
 
 def test_edits_of_a_few_minutes_are_short(scene: Scene) -> None:

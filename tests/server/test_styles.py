@@ -175,6 +175,11 @@ def test_a_server_that_takes_no_clips_says_so_before_anything_is_done(actor: Pat
             assert not client.connect().engine.style_clips
             with pytest.raises(InputError, match="takes no style from clips"):
                 client.animate(asked(SegmentStyle("b", actor)))
+        with running_server(engine) as plain, RawPeer(plain.address) as peer:
+            sha256 = peer.upload(b"sound")
+            peer.say(p.Animate("1", p.AudioSource(sha256), CALM, 25.0, styles=(p.StyleSource("b", sha256, "a.mp4"),)))
+            answer = peer.hear()
+            assert isinstance(answer, p.Failure) and "takes no style from clips" in answer.message
 
 
 def test_a_clip_the_server_does_not_have_and_one_of_nobody(server: Server) -> None:

@@ -17,7 +17,17 @@ import numpy as np
 from talkclip.coefficients import ARKIT52
 from talkclip.phones import Phone, PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader, WeightInfo
+from talkclip.protocol import (
+    Animate,
+    Chunk,
+    Done,
+    EmotionWeight,
+    EngineInfo,
+    Message,
+    TrackHeader,
+    UnderstoodPrompt,
+    WeightInfo,
+)
 from talkclip_server.engine import Files
 
 WAIT_S = 10.0
@@ -81,6 +91,16 @@ class SmallEngine:
         if prompt != "no end":
             phones = PhoneTrack((Phone("AA", 0.0, 0.5),), (), 1.0, "small")
             yield Done(order.id, self.n_frames, 0.01, "small", (f"understood '{prompt}'",), phones, order.timeline)
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """See `talkclip_server.engine.ReadingEngine`; the prompt may be `raise`, `crash` or `think`, which waits."""
+        if prompt == "raise":
+            raise self._fault()
+        if prompt == "crash":
+            os._exit(9)
+        if prompt == "think":
+            self.let_go.wait(WAIT_S)
+        return UnderstoodPrompt((), (EmotionWeight("neutral", 1.0),), 0.0, summary=prompt)
 
     def _hold(self, cancel: CancelCheck) -> None:
         self.holding.set()

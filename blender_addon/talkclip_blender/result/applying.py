@@ -15,7 +15,7 @@ from talkclip.timebase import seconds_to_frame
 from .. import compat
 from ..character import face
 from ..character.face import Face
-from ..line import sound, words
+from ..line import scripts, sound, words
 from . import keying, parts, rekeying, rest, strips, takes
 from .channels import make_way
 from .edits import Base, NoBase
@@ -64,8 +64,10 @@ def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types
     take.frame_start, take.frame_end = int(frames[0]), int(frames[-1])
     take.fps, take.channels, take.has_head = planned.fps, " ".join(track.names), track.head is not None
     words.keep(character, reply.phones, planned.request, planned.line)
+    if planned.request.script:
+        notes += scripts.take_over(character, planned.request.script, reply.timeline, planned.line, planned.fps)
     take.request, take.engine = planned.asked_next_time(character), engine
-    _sign(take, planned, reply)
+    _sign(take, planned, reply, rekeying.read(parts.of(take)))
     takes.show(character, take, scene, in_old_strips=False)
     notes += make_way(found, made.everything)
     if character.add_sound and sound.put_in_sequencer(planned.line, scene):
@@ -90,16 +92,18 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
         return [f"Nothing has changed since {take.name}."]
     if reply.n_frames != take.frame_end - take.frame_start + 1 or reply.track.fps != planned.fps:
         raise Outdated("The line has another length now.")
-    if rekeying.digest_of(parts.of(take)) != take.digest:
+    keys = rekeying.read(parts.of(take))
+    if rekeying.digest_of(keys) != take.digest:
         raise Outdated(f"Keys of {take.name} were changed meanwhile.")
     made = layered(found, reply.track, reply.layers)
     for channel in made.everything:
         strips.require_free(channel.owner)
     if not take.live:
         take = takes.duplicate(character, number)
-    _overwrite(take, made, reply.first_frame, found)
+        keys = [rekeying.Keys(part.curves, old) for part, old in zip(parts.of(take), keys, strict=True)]
+    _overwrite(take, keys, made, reply.first_frame, found)
     take.live = live
-    _sign(take, planned, reply)
+    _sign(take, planned, reply, keys)
     takes.show(character, take, scene)
     first = take.frame_start + reply.first_frame
     text = f"{take.name}: frames {first} to {first + reply.track.n_frames - 1} of '{found.mesh.name}' changed."
@@ -116,25 +120,39 @@ def _make_room(made: Layered) -> list[str]:
     return [note for owner, addresses in moved.items() for note in rest.make_room(owner, frozenset(addresses))]
 
 
-def _overwrite(take: Any, made: Layered, first: int, found: Face) -> None:
-    """Key a stretch of a take anew, from the line's frame `first` on."""
+def _overwrite(take: Any, keys: list[rekeying.Keys], made: Layered, first: int, found: Face) -> None:
+    """Key a stretch of a take anew, from the line's frame `first` on.
+
+    Args:
+        take: where.
+        keys: of each of its parts; those of parts that begin to move are added.
+        made: the stretch.
+        first: index of its first frame in the line.
+        found: the character.
+    """
     frames = np.arange(take.frame_start, take.frame_end + 1, dtype=np.float64)
-    here = {(part.layer.name, part.owner): part for part in parts.of(take)}
+    here = {(part.layer.name, part.owner): own for part, own in zip(parts.of(take), keys, strict=True)}
     for layer, channels in made.layers.items():
         for owner in dict.fromkeys(channel.owner for channel in channels):
             own = [channel for channel in channels if channel.owner == owner]
-            if (layer, owner) in here:
-                rekeying.overwrite(here[layer, owner].curves, frames, first, own)
-            elif any(channel.moves for channel in own):  # nothing of this layer moved before
-                curves, slot = compat.open_action(take.action, owner, f"{owner.name} {layer}")
-                rekeying.overwrite(curves, frames, first, own)
-                written = keying.Written(layer, owner, take.action, slot, keying.addresses(curves))
-                parts.remember(take, [written], found.objects)
+            if (layer, owner) not in here:
+                if not any(channel.moves for channel in own):
+                    continue
+                here[layer, owner] = _new_part(take, layer, owner, found)
+                keys.append(here[layer, owner])
+            here[layer, owner].overwrite(frames, first, own)
 
 
-def _sign(take: Any, planned: Plan, reply: SpeakReply | EditReply) -> None:
+def _new_part(take: Any, layer: str, owner: bpy.types.ID, found: Face) -> rekeying.Keys:
+    """Something begins to move in a layer in which it did not."""
+    curves, slot = compat.open_action(take.action, owner, f"{owner.name} {layer}")
+    parts.remember(take, [keying.Written(layer, owner, take.action, slot, frozenset())], found.objects)
+    return rekeying.Keys(curves)
+
+
+def _sign(take: Any, planned: Plan, reply: SpeakReply | EditReply, keys: list[rekeying.Keys]) -> None:
     """What the take's keys, as they are now, were made of."""
     take.prompt = planned.prompt
     take.timeline = reply.timeline.to_json()
     take.notes = "\n".join(reply.notes)
-    take.digest = rekeying.digest_of(parts.of(take))
+    take.digest = rekeying.digest_of(keys)

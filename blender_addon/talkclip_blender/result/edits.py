@@ -57,9 +57,10 @@ def base_for(found: Face, asked: str, start_frame: int, fps: float) -> Base | No
     here = parts.of(take)
     if reason := _moved(take, here):
         return NoBase(reason, is_news=True)
-    if rekeying.digest_of(here) != take.digest:
+    keys = rekeying.read(here)
+    if rekeying.digest_of(keys) != take.digest:
         return NoBase(f"You have changed keys of {take.name}: it stays as it is.", is_news=True)
-    if _addresses(here) != _keyed_now(found, take):
+    if _addresses(here, keys) != _keyed_now(found, take):
         return NoBase("Other channels of the character are keyed now.")
     return Base(take.uid, PromptTimeline.from_json(take.timeline), take.engine)
 
@@ -78,13 +79,13 @@ def _moved(take: Any, here: list[parts.Part]) -> str:
     return ""
 
 
-def _addresses(here: list[parts.Part]) -> set[tuple[Any, ...]]:
+def _addresses(here: list[parts.Part], keys: list[rekeying.Keys]) -> set[tuple[Any, ...]]:
     """What is keyed in the layers that hold all of it: the mouth's, and the head's."""
     return {
-        (part.layer.name, part.owner, curve.data_path, curve.array_index)
-        for part in here
+        (part.layer.name, part.owner, *address)
+        for part, own in zip(here, keys, strict=True)
         if part.layer.blend == "REPLACE"
-        for curve in part.curves
+        for address in own.addresses
     }
 
 

@@ -94,21 +94,26 @@ def is_still(values: np.ndarray) -> bool:
     return bool(values.max() - values.min() <= STILL)
 
 
-def write_all(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+def write_all(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Let a curve have one key a frame, linear between them; a curve that has as many keys keeps their other settings.
 
     Args:
         curve: new, with all of the keys, or with fewer.
         frames, values: (T,) each.
+
+    Returns:
+        What `points_of` gives now.
     """
     keys = curve.keyframe_points
     missing = len(frames) - len(keys)
     keys.add(missing)
-    keys.foreach_set("co", np.stack([frames, values], axis=1).astype(np.float32).ravel())
+    points = np.stack([frames, values], axis=1).astype(np.float32)
+    keys.foreach_set("co", points.ravel())
     if missing:
         linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
         keys.foreach_set("interpolation", np.full(len(frames), linear, np.intc))
     curve.update()
+    return points
 
 
 def points_of(curve: bpy.types.FCurve) -> np.ndarray:

@@ -13,11 +13,13 @@ from typing import Final
 import bpy
 
 from talkclip.client import SpeakRequest
+from talkclip.script import ScriptPart
 from talkclip.timebase import FPS_MAX, FPS_MIN
+from talkclip.timeline import PromptTimeline
 
 from .. import compat
 from ..character import face
-from ..line import segments, sound, words
+from ..line import scripts, segments, sound, words
 from ..properties import TalkClipCharacter
 from . import strips
 from .asked import description
@@ -54,7 +56,7 @@ class Plan:
         Call it after the answer's words were kept: once they were mended, they go along as the answer has them.
         """
         text, phones = words.for_request(character, self.line)
-        return description(dataclasses.replace(self.request, text=text, phones=phones))
+        return description(dataclasses.replace(self.request, text=text, phones=phones, script=()))
 
     def mesh_now(self) -> bpy.types.Object | None:
         """The object with the face, unless it is gone."""
@@ -65,36 +67,29 @@ class Plan:
         return compat.with_session_id(bpy.data.scenes, self.scene_id, self.scene)
 
 
-def plan(active: bpy.types.Object | None, scene: bpy.types.Scene, changes_only: bool = False) -> Plan:
+def plan(
+    active: bpy.types.Object | None, scene: bpy.types.Scene, changes_only: bool = False, from_script: bool = False
+) -> Plan:
     """Collect a request from the scene.
 
     Args:
         active: the character, or something that belongs to it.
         scene: where it stands.
         changes_only: ask for the frames only that differ from the take that is shown, if that is possible.
+        from_script: the prompts and the words are those of the character's script, to be placed by the server.
 
     Raises:
-        InputError: no face, no sound, or something that keeps the answer from being keyed.
+        InputError: no face, no sound, no script, or something that keeps the answer from being keyed.
     """
     found = face.recognise(active)
     for owner in owners(found):
         strips.require_free(owner)
     character: TalkClipCharacter = found.mesh.talkclip
     line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
-    prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt) or "neutral"
-    text, phones = words.for_request(character, line)
-    request = SpeakRequest(
-        line.audio,
-        segments.timeline_of(character, line, fps),
-        space=found.space,
-        fps=min(max(fps, FPS_MIN), FPS_MAX),
-        seed=character.seed,
-        layers=True,
-        text=text,
-        phones=phones,
-        start_s=line.start_s,
-        end_s=line.end_s,
-    )
+    script = scripts.parts_of(character) if from_script else ()
+    prompts = [part.prompt for part in script or character.segments]
+    prompt = " | ".join(filter(None, prompts)) or "neutral"
+    request = request_of(character, line, fps, found.space, script)
     base = base_for(found, description(request), line.start_frame, fps) if changes_only else NoBase("")
     return Plan(
         request=request,
@@ -107,4 +102,36 @@ def plan(active: bpy.types.Object | None, scene: bpy.types.Scene, changes_only: 
         prompt=prompt,
         label=f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt}"[:_LABEL_LENGTH],
         base=base,
+    )
+
+
+def request_of(
+    character: TalkClipCharacter, line: sound.Line, fps: float, space: str, script: tuple[ScriptPart, ...] = ()
+) -> SpeakRequest:
+    """What the character's settings ask for.
+
+    Args:
+        character: who speaks.
+        line: what it speaks.
+        fps: of the scene.
+        space: of the answer.
+        script: takes the place of prompts and words.
+
+    Raises:
+        InputError: a segment, an edit or a style video cannot be used.
+    """
+    text, phones = words.for_request(character, line)
+    return SpeakRequest(
+        line.audio,
+        PromptTimeline(()) if script else segments.timeline_of(character, line, fps),
+        space=space,
+        fps=min(max(fps, FPS_MIN), FPS_MAX),
+        seed=character.seed,
+        layers=True,
+        text=None if script else text,
+        phones=None if script else phones,
+        script=script,
+        start_s=line.start_s,
+        end_s=line.end_s,
+        styles=() if script else segments.styles_of(character),
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from talkclip.client import Client, EditJob, EditReply, Job, JobState, SpeakReply
 from talkclip.errors import Cancelled, TalkClipError
 
+from ..service.connection import waiting_text
 from .asked import engine_of
 from .edits import Base
 from .request import Plan
@@ -36,7 +37,7 @@ class Run:
     def progress(self) -> tuple[float, str]:
         """(0..1, words for people)."""
         if self.job is None:
-            return 0.0, "Connecting"
+            return 0.0, waiting_text()
         # Sending is a sliver of the whole; a bar that fills and starts again would look like a fault.
         waiting = self.job.state in (JobState.UPLOADING, JobState.WAITING)
         return 0.0 if waiting else self.job.fraction, self.job.text

@@ -7,6 +7,7 @@ import time
 from typing import ClassVar
 
 import bpy
+from bpy.props import BoolProperty
 
 from talkclip.errors import Cancelled, TalkClipError
 
@@ -43,6 +44,12 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
     bl_label = "Speak"
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
+    from_script: BoolProperty(
+        name="From Script",
+        description="Speak the character's script: its words, with a prompt from each stage direction on",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
     _timer: bpy.types.Timer | None = None
 
     @classmethod
@@ -56,7 +63,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Blocking: scripts and headless Blender, where no timer fires."""
         try:
-            texts = _speak(context)
+            texts = _speak(context, self.from_script)
         except TalkClipError as problem:
             return report.error(self, problem)
         report.notes(self, texts)
@@ -68,7 +75,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         if bpy.app.background:
             return self.execute(context)
         try:
-            _running = _start(context, context.active_object)
+            _running = _start(context, context.active_object, self.from_script)
         except TalkClipError as problem:
             return report.error(self, problem)
         manager = context.window_manager
@@ -117,7 +124,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         """Ask for the whole line in place of what has changed."""
         global _running
         try:
-            _running = _start(context, run.plan.mesh_now(), changes_only=False)
+            _running = _start(context, run.plan.mesh_now(), self.from_script, changes_only=False)
         except TalkClipError as problem:
             self._leave(context)
             return report.error(self, problem)
@@ -134,16 +141,18 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         _redraw(context)
 
 
-def _start(context: bpy.types.Context, character: bpy.types.Object | None, changes_only: bool = True) -> speech.Run:
-    planned = speech.plan(character, context.scene, changes_only)
+def _start(
+    context: bpy.types.Context, character: bpy.types.Object | None, from_script: bool, changes_only: bool = True
+) -> speech.Run:
+    planned = speech.plan(character, context.scene, changes_only and not from_script, from_script)
     return speech.Run(planned, link.client(context), keep_open=True)
 
 
-def _speak(context: bpy.types.Context) -> list[str]:
+def _speak(context: bpy.types.Context, from_script: bool) -> list[str]:
     """Ask, wait, and key the answer -> notes for the user."""
     changes_only = True
     while True:
-        run = _start(context, context.active_object, changes_only)
+        run = _start(context, context.active_object, from_script, changes_only)
         try:
             while not run.pump(_BLOCKING_BUDGET_MS):
                 time.sleep(_BLOCKING_PAUSE_S)

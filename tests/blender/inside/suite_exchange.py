@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from harness import MODULE, SAMPLE
+from harness import MODULE, SAMPLE, drawn
 
 END = 250
 ops = bpy.ops.talkclip
@@ -16,7 +16,8 @@ ops = bpy.ops.talkclip
 @pytest.fixture
 def room(extension):
     names = ("cutting", "intensity", "sound", "scripts")
-    return SimpleNamespace(**{name: importlib.import_module(f"{MODULE}.line.{name}") for name in names})
+    parts = {name: importlib.import_module(f"{MODULE}.line.{name}") for name in names}
+    return SimpleNamespace(**parts, speech=importlib.import_module(f"{MODULE}.result.speech"))
 
 
 def spans(head):
@@ -142,3 +143,59 @@ def test_the_sound_strip_says_where_the_line_is(head, scene, room):
     assert ops.segment_add(prompt="sad") == {"FINISHED"}
     assert spans(head)[0][1:] == (50, 100) and spans(head)[1][2] == 50 + 249
     assert strip.name == "voice"
+
+
+SCRIPT = "[furious] Get out! Now! [breaking, close to tears] Please. And again [furious] go."
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_script_is_cut_where_its_words_are(head, scene, room, typed):
+    if typed:
+        head.talkclip.script = SCRIPT
+    else:
+        head.talkclip.script_text = bpy.data.texts.new("scene 4")
+        head.talkclip.script_text.write(SCRIPT.replace(" [", "\n["))
+    scene.frame_start = 11
+    assert ops.speak(from_script=True) == {"FINISHED"}
+    line = head.talkclip
+    assert line.transcript == "Get out! Now! Please. And again go."
+    assert [s.prompt for s in line.segments] == ["furious", "breaking, close to tears", "furious"]
+    words = {row.text: 11 + row.start_s * 30 for row in line.words}
+    starts = [s.frame_start for s in line.segments]
+    assert starts[0] == 11 and line.segments[2].frame_end == 11 + END - 1
+    for frame, word in zip(starts[1:], ("please", "go"), strict=True):
+        assert words[word] - 0.12 * 30 - 1 <= frame <= words[word], word  # shortly before its first word
+    assert len({s.uid for s in line.segments}) == 3 and len(line.takes) == 1
+
+    # The next prompt is an edit of this take: the words are known, and nothing else has changed.
+    line.segments[1].prompt = "whispering"
+    planned = room.speech.plan(head, scene, changes_only=True)
+    assert planned.request.text == line.transcript and not planned.request.script
+    assert planned.base.take == line.takes[0].uid
+
+
+def test_a_script_spoken_again_keeps_what_was_keyed(head, room):
+    head.talkclip.script = SCRIPT
+    assert ops.speak(from_script=True) == {"FINISHED"}
+    uids = [s.uid for s in head.talkclip.segments]
+    start = head.talkclip.segments[2].frame_start
+    key(head, room, uids[2], [(start, 0.5), (start + 10, 2.0)])
+    head.talkclip.script = SCRIPT.replace("breaking, close to tears", "sad")
+    assert ops.speak(from_script=True) == {"FINISHED"}
+    now = [s.uid for s in head.talkclip.segments]
+    assert (now[0], now[2]) == (uids[0], uids[2]) and now[1] != uids[1]
+    assert keys(head, room, uids[2]) == [(start, 0.5), (start + 10, 2.0)]
+
+
+def test_a_wrong_script_is_said_before_anything_is_sent(head, room):
+    panel = importlib.import_module(f"{MODULE}.line.script_panel").TALKCLIP_PT_script
+    with pytest.raises(RuntimeError, match="There is no script"):
+        ops.speak(from_script=True)
+    head.talkclip.script = "[furious Get out!"
+    assert any("has no partner" in text for text in drawn(panel))
+    with pytest.raises(RuntimeError, match="has no partner"):
+        ops.speak(from_script=True)
+    assert len(head.talkclip.segments) == 1 and not head.talkclip.takes
+    head.talkclip.script = SCRIPT
+    shown = drawn(panel)
+    assert "breaking, close to tears" in shown and "Please. And again" in shown and "Cut and Speak" in shown
