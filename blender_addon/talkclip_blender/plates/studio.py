@@ -8,6 +8,7 @@ top collection. So it shows the same characters at the same frames, whatever is 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,9 +160,10 @@ def video_output(copy: bpy.types.Scene, path: Path, frames: tuple[int, int]) -> 
     render.use_sequencer = True
     copy.frame_start, copy.frame_end = frames
     copy.frame_step = 1
-    # Players refuse odd sizes, and so does the encoder.
-    render.resolution_x += render.resolution_x % 2
-    render.resolution_y += render.resolution_y % 2
+    # Neither players nor the encoder take odd sizes.
+    share = render.resolution_percentage / 100
+    render.resolution_x, render.resolution_y = _even(render.resolution_x * share, render.resolution_y * share)
+    render.resolution_percentage = 100
 
 
 def add_sound(copy: bpy.types.Scene, path: Path, start_s: float, frames: tuple[int, int]) -> None:
@@ -250,7 +252,7 @@ def _upright(mesh: bpy.types.Object) -> tuple[Vector, Vector]:
     return up, forward
 
 
-def _even(width: float, height: float, most: int) -> tuple[int, int]:
+def _even(width: float, height: float, most: float = math.inf) -> tuple[int, int]:
     """Size in whole, even pixels, scaled down to at most `most`."""
     scale = min(1.0, most / max(width, height))
     return tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))  # type: ignore[return-value]
