@@ -27,7 +27,7 @@ from .plates import export_operators, modal, previews
 from .plates import operators as plate_operators
 from .plates import panel as plates_panel
 from .plates import properties as plates
-from .result import link, speak_operator, take_operators
+from .result import bake_operators, link, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
 from .service import install_operator, server_operator
@@ -88,10 +88,13 @@ CLASSES: tuple[type, ...] = (
     take_operators.TALKCLIP_OT_duplicate_take,
     take_operators.TALKCLIP_OT_delete_take,
     take_operators.TALKCLIP_OT_keep_take,
+    bake_operators.TALKCLIP_OT_bake,
+    bake_operators.TALKCLIP_OT_clean_take,
     result_panel.TALKCLIP_UL_takes,
     result_panel.TALKCLIP_PT_speak,
     result_panel.TALKCLIP_PT_takes,
     result_panel.TALKCLIP_PT_layers,
+    result_panel.TALKCLIP_PT_bake,
     result_panel.TALKCLIP_PT_details,
     # Plates
     *plate_operators.CLASSES,

@@ -31,7 +31,13 @@ Script = Annotated[
     typer.Option(help='Transcript with stage directions: "[furious] Get out! [breaking] Please."'),
 ]
 Timeline = Annotated[Path | None, typer.Option(help="Prompt segments over time, as JSON (docs/formats.md).")]
-Phones = Annotated[Path | None, typer.Option(help="Phones and times to use: JSON or Praat TextGrid.")]
+Phones = Annotated[
+    Path | None,
+    typer.Option(
+        "--phones",
+        help="Phones and times to use: JSON or Praat TextGrid. With --text only around changed words they are new.",
+    ),
+]
 Intensity = Annotated[float, typer.Option(help="0 = neutral, 1 = as the prompt says, 2 = twice.")]
 Edit = Annotated[
     list[str] | None,

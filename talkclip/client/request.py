@@ -52,7 +52,8 @@ class SpeakRequest:
         gains: how much of each layer of motion, 0 = off.
         text: transcript, if known; the lips get better with it.
         script: stage directions with their words (`talkclip.script.parse_script`); replaces timeline and text.
-        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis.
+        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis. With a text:
+            those of an earlier answer, which the text corrects; only around words that differ is anything timed anew.
         start_s, end_s: the part of the file to use, in seconds; end None = to its end.
         layers: whether the answer shall also say which layer moves what (not for videos).
         styles: clips of segments, sent like the sound, where `Client.welcome.engine.style_clips` says that the server

@@ -49,7 +49,7 @@ class AnimateRequest:
         timeline: prompts over time; ignored where `script` is given.
         script: stage directions with their words, to be placed at the aligned words.
         text: the transcript, for forced alignment; a script brings its own.
-        phones: phones and times to use instead of recognising them.
+        phones: phones and times to use instead of recognising them; with a text it corrects their words.
         fps: frame rate of the result.
         space: coefficient space of the result: `arkit52`, or `flame` where the pipeline has a FLAME model.
         gains: per layer.

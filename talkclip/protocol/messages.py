@@ -86,7 +86,8 @@ class Animate(Message):
         seed: of blinks and head motion.
         gains: how much of each layer.
         text: transcript, if known; a script brings its own.
-        phones: phones with times, if known; they replace the speech analysis.
+        phones: phones with times, if known; they replace the speech analysis. With a text: those of an earlier answer,
+            which the text corrects; only around words that differ is anything timed anew.
         script: stage directions with their words, placed at the aligned words.
         credit: how many chunks the server may send before it hears `credit`.
         layers: whether chunks shall also hold the layers that their values are the sum of (not for `render`).

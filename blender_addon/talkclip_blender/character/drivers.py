@@ -90,8 +90,6 @@ def _trace(curve: bpy.types.FCurve, cut: frozenset[Place], steps: int) -> tuple[
 
 
 def _only_variable(driver: bpy.types.Driver) -> bpy.types.DriverVariable:
-    if not driver.is_valid:
-        raise CannotFollowError("the driver is broken (it is red in the Drivers editor)")
     used = list(driver.variables)
     if driver.type == "SCRIPTED":
         used = [each for each in used if re.search(rf"\b{re.escape(each.name)}\b", driver.expression)]

@@ -105,7 +105,7 @@ def recognise(active: bpy.types.Object | None) -> Face:
         return found
     objects = tuple(table.objects_of(settings))
     linked.require_editable((mesh, *objects))
-    rows = {body.name: table.rows_of(settings, body) for body in objects}
+    rows = {body.name: rows for body, rows in table.rows_of(settings, objects).items()}
     if not any(rows.values()):
         raise InputError(
             f"The mapping table of '{mesh.name}' moves nothing.",
@@ -143,10 +143,10 @@ def face_mesh(active: bpy.types.Object | None) -> bpy.types.Object | None:
     """
     if active is None:
         return None
-    faces = [mesh for mesh in _family(active) if _is_face(mesh)]
-    if active in faces:
-        faces = [mesh for mesh in faces if mesh == active or _touch(mesh, active)]
-    return max(faces, key=_rank, default=None)
+    ranks = {mesh: rank for mesh in _family(active) if (rank := _rank(mesh)) is not None}
+    if active in ranks:
+        ranks = {mesh: rank for mesh, rank in ranks.items() if mesh == active or _touch(mesh, active)}
+    return max(ranks, key=ranks.__getitem__, default=None)
 
 
 def companions(mesh: bpy.types.Object) -> list[bpy.types.Object]:
@@ -181,11 +181,17 @@ def _family(active: bpy.types.Object) -> list[bpy.types.Object]:
     return list(dict.fromkeys(family))
 
 
-def _rank(mesh: bpy.types.Object) -> tuple[bool, float, bool, int]:
-    """Of several faces: the one in use, the most complete, the head rather than its teeth."""
-    used = bool(mesh.talkclip.segments or mesh.talkclip.takes or mesh.talkclip.rig.rows)
-    named = not _FACE_NAMES.isdisjoint(words(mesh.name))
+def _rank(mesh: bpy.types.Object) -> tuple[bool, float, bool, int] | None:
+    """Of several faces: the one in use, the most complete, the head rather than its teeth; None: it is no face."""
+    if mesh.type != "MESH" or mesh.data.shape_keys is None:
+        return None
     match = _match(mesh)
+    settings = mesh.talkclip
+    mapped = bool(settings.rig.rows)
+    if match is None and not mapped:
+        return None
+    used = mapped or bool(settings.segments or settings.takes)
+    named = not _FACE_NAMES.isdisjoint(words(mesh.name))
     return used, round(match.confidence, 2) if match else 0.0, named, len(mesh.data.vertices)
 
 
@@ -199,25 +205,18 @@ def _touch(one: bpy.types.Object, other: bpy.types.Object) -> bool:
     return all(low[i] <= other_high[i] and other_low[i] <= high[i] for i in range(3))
 
 
-def _is_face(candidate: bpy.types.Object) -> bool:
-    """Whether its shape keys are a known face's, or were mapped by hand."""
-    if candidate.type != "MESH" or candidate.data.shape_keys is None:
-        return False
-    return bool(candidate.talkclip.rig.rows) or _match(candidate) is not None
-
-
 def _match(candidate: bpy.types.Object) -> RigMatch | None:
     """The rig that an object's shape keys are, or None when they are no face we know."""
     if candidate.type != "MESH" or candidate.data.shape_keys is None:
         return None
-    return _match_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks))
+    return _match_names(table.shape_names(candidate))
 
 
 def _match_part(candidate: bpy.types.Object, rig: Rig) -> RigMatch | None:
     """The shape keys of teeth, brows or eyes that belong to a face of that rig; None where there are none."""
     if candidate.type != "MESH" or candidate.data.shape_keys is None:
         return None
-    return _match_part_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks), rig.id)
+    return _match_part_names(table.shape_names(candidate), rig.id)
 
 
 @functools.lru_cache(maxsize=256)  # the panel asks on every redraw

@@ -34,11 +34,11 @@ class TALKCLIP_UL_mapping(bpy.types.UIList):  # noqa: N801 - Blender's naming ru
         line.prop(row, "use", text="")
         part = line.row(align=True)
         part.active = row.use
-        split = part.split(factor=0.42)
+        split = part.split(factor=0.4)
         split.label(text=row.channel or "(no channel)")
-        split = split.split(factor=0.72)
+        split = split.split(factor=0.66)
         split.label(text=row.shape or "(no shape key)", icon="NONE" if row.object is None else "OBJECT_DATA")
-        split.prop(row, "gain", text="", emboss=False)
+        split.label(text=f"{row.gain:.3g}")
         part.label(text="", icon=confidence_icon(row))
 
     def filter_items(self, _context: bpy.types.Context, data: Any, name: str) -> tuple[list[int], list[int]]:

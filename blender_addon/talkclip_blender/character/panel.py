@@ -53,7 +53,7 @@ class TALKCLIP_PT_character(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Bl
             return
         layout.label(text=found.label, icon="SHAPEKEY_DATA")
         if len(found.objects) > 1:
-            layout.label(text=f"with {', '.join(body.name for body in found.objects[1:])}")
+            layout.label(text=f"with {', '.join(body.name for body in found.objects[1:])}", icon="OBJECT_DATA")
         row = layout.row(align=True)
         known = bool(found.mesh.talkclip.rig.rows)
         row.operator("talkclip.recognise", text="Recognise Again" if known else "Recognise", icon="VIEWZOOM")
@@ -177,7 +177,7 @@ class TALKCLIP_PT_drivers(_RigPanel, bpy.types.Panel):  # noqa: N801 - Blender's
         if 0 <= settings.active_driver < len(settings.drivers):
             row = settings.drivers[settings.active_driver]
             column = layout.column(align=True)
-            column.label(text=f"Follows: {row.follows}" if row.can_key else f"Cannot key its control: {row.follows}")
+            column.label(text=f"Follows {row.follows}" if row.can_key else f"Not to be keyed: {row.follows}")
             if row.muted:
                 column.label(text="Its driver is switched off", icon="CANCEL")
             column.prop(row, "way", text="")

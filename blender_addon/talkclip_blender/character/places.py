@@ -45,15 +45,19 @@ def _spoken(path: str) -> str:
 
 
 def place_of(owner: bpy.types.ID, full_path: str) -> Place | None:
-    """A path as drivers have it, `location[1]`, in the two parts of an F-curve; None where it leads to no number."""
+    """A path as drivers have it, `location[1]`, in the two parts of an F-curve.
+
+    None where it leads to no number, or to one that Blender does not animate (the scene's frame, for one).
+    """
     element = _ELEMENT.fullmatch(full_path)
     try:
         value = owner.path_resolve(full_path)
-        if element is not None and hasattr(owner.path_resolve(element[1]), "__len__"):
-            return Place(owner, element[1], int(element[2])) if _is_number(value) else None
-    except (ValueError, TypeError, IndexError, AttributeError):
+        in_array = element is not None and hasattr(owner.path_resolve(element[1]), "__len__")
+        place = Place(owner, element[1], int(element[2])) if in_array else Place(owner, full_path)
+        animated = _CUSTOM.fullmatch(place.data_path) is not None or _rna(place).is_animatable
+    except (ValueError, TypeError, IndexError, AttributeError, KeyError):
         return None
-    return Place(owner, full_path) if _is_number(value) else None
+    return place if animated and isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def value_of(place: Place) -> float:
@@ -86,10 +90,6 @@ def range_of(place: Place) -> tuple[float, float]:
         rna = _rna(place)
         low, high = rna.hard_min, rna.hard_max
     return (low if low > -_UNLIMITED else -math.inf), (high if high < _UNLIMITED else math.inf)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _custom_limits(place: Place, custom: re.Match[str]) -> dict[str, Any]:

@@ -181,12 +181,9 @@ def load_onto(mesh: bpy.types.Object, path: Path) -> list[str]:
     absent = presets.read(path, settings)
     table.refresh_drivers(settings, table.objects_of(settings))
     notes = [f"{settings.label}: {len(settings.rows)} rows."]
-    if missing := [row.shape for row in settings.rows if not _is_there(settings, row.shape)]:
+    there = {name for body in table.objects_of(settings) for name in table.shape_names(body)}
+    if missing := [row.shape for row in settings.rows if row.shape not in there]:
         notes.append(f"{len(missing)} shape keys of the table are not on this character, {missing[0]} for one.")
     if absent:
         notes.append(f"No object '{absent[0]}' here: its rows now hold for all objects.")
     return notes
-
-
-def _is_there(settings: object, shape: str) -> bool:
-    return any(shape in body.data.shape_keys.key_blocks for body in table.objects_of(settings))

@@ -22,8 +22,11 @@ from bpy.props import (
 )
 
 from talkclip.coefficients import ARKIT52
+from talkclip_rigs.flame import flame_channels
+from talkclip_rigs.profiles import rig_by_id
 
 _GAIN_MAX: Final = 100.0
+_FLAME_EXPRESSIONS: Final = 100
 # What is edited on a library override is kept with the file.
 _OVERRIDE: Final = {"LIBRARY_OVERRIDABLE"}
 _OVERRIDE_ROWS: Final = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}
@@ -68,8 +71,9 @@ def _shape_names(self: TalkClipMapping, _context: bpy.types.Context, _text: str)
     return sorted({block.name for each in blocks for block in each[1:]})
 
 
-def _channel_names(_self: Any, _context: bpy.types.Context, _text: str) -> list[str]:
-    return list(ARKIT52)
+def _channel_names(self: TalkClipMapping, _context: bpy.types.Context, _text: str) -> list[str]:
+    rig = rig_by_id(self.id_data.talkclip.rig.rig_id)
+    return list(ARKIT52 if rig is None or rig.space == "arkit52" else flame_channels(_FLAME_EXPRESSIONS))
 
 
 class TalkClipMapping(bpy.types.PropertyGroup):

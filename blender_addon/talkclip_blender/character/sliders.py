@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import bpy
+import numpy as np
 
 from . import table
 from .properties import TalkClipRig
@@ -38,16 +39,19 @@ def limits_of(settings: TalkClipRig) -> list[Limit]:
 
     A range of 0 to 1 on a rig that goes farther is nobody's choice; it is widened when keys are made.
     """
-    needed = (settings.low, settings.high)
     found = []
-    for body in table.objects_of(settings):
+    for body, rows in table.rows_of(settings, table.objects_of(settings)).items():
         blocks = body.data.shape_keys.key_blocks
-        for shape in dict.fromkeys(row.shape for row in table.rows_of(settings, body)):
-            block = blocks[shape]
-            low, high = block.slider_min, block.slider_max
-            untouched = (low, high) == (0.0, 1.0)
-            if not untouched and (low > needed[0] + _NOTICED or high < needed[1] - _NOTICED):
-                found.append(Limit(body, shape, low, high))
+        lows, highs = np.empty(len(blocks), np.float32), np.empty(len(blocks), np.float32)
+        blocks.foreach_get("slider_min", lows)
+        blocks.foreach_get("slider_max", highs)
+        cut = (lows > settings.low + _NOTICED) | (highs < settings.high - _NOTICED)
+        cut &= ~((lows == 0.0) & (highs == 1.0))
+        mapped = {row.shape for row in rows}
+        names = table.shape_names(body)
+        found += [
+            Limit(body, names[k], float(lows[k]), float(highs[k])) for k in np.flatnonzero(cut) if names[k] in mapped
+        ]
     return found
 
 

@@ -32,14 +32,23 @@ def objects_of(table: TalkClipRig) -> list[bpy.types.Object]:
     return list({body.data.shape_keys: body for body in reversed(bodies)}.values())[::-1]
 
 
-def rows_of(table: TalkClipRig, body: bpy.types.Object) -> tuple[MappedShape, ...]:
-    """What moves one object's shapes."""
-    blocks = body.data.shape_keys.key_blocks
-    return tuple(
-        MappedShape(row.channel, row.shape, row.gain, row.confidence)
+def shape_names(body: bpy.types.Object) -> tuple[str, ...]:
+    """The names of an object's shape keys, the basis too; fast, for what is asked on every redraw."""
+    return tuple(body.data.shape_keys.key_blocks.keys())
+
+
+def rows_of(table: TalkClipRig, bodies: Iterable[bpy.types.Object]) -> dict[bpy.types.Object, tuple[MappedShape, ...]]:
+    """What moves the shapes of each object."""
+    used = [
+        (row.object, MappedShape(row.channel, row.shape, row.gain, row.confidence))
         for row in table.rows
-        if row.use and row.channel and row.object in (None, body) and row.shape in blocks
-    )
+        if row.use and row.channel
+    ]
+    result = {}
+    for body in bodies:
+        names = set(shape_names(body))
+        result[body] = tuple(row for only, row in used if row.shape in names and (only is None or only == body))
+    return result
 
 
 def unused_channels(table: TalkClipRig) -> list[str]:
@@ -53,8 +62,8 @@ def unused_channels(table: TalkClipRig) -> list[str]:
 def unused_shapes(table: TalkClipRig) -> list[str]:
     """Shape keys of the character's objects that no row moves."""
     used = {row.shape for row in table.rows if row.use}
-    blocks = [block for body in objects_of(table) for block in body.data.shape_keys.key_blocks[1:]]
-    return list(dict.fromkeys(block.name for block in blocks if block.name not in used))
+    names = dict.fromkeys(name for body in objects_of(table) for name in shape_names(body)[1:])
+    return [name for name in names if name not in used]
 
 
 def fill(
@@ -93,8 +102,8 @@ def refresh_drivers(table: TalkClipRig, bodies: Iterable[bpy.types.Object]) -> N
     """List the driven shapes that the table moves; choices made, and what is switched off, stay."""
     rig = rig_of(table)
     wanted: dict[tuple[bpy.types.Object, str], drivers.Driven] = {}
-    for body in bodies:
-        mapped = {row.shape for row in rows_of(table, body)}
+    for body, rows in rows_of(table, bodies).items():
+        mapped = {row.shape for row in rows}
         for shape, curve in drivers.shape_drivers(body.data.shape_keys).items():
             if shape in mapped:
                 wanted[body, shape] = drivers.read(shape, curve, (rig.low, rig.high))

@@ -21,7 +21,7 @@ from mathutils import Matrix, Vector
 from talkclip.errors import InputError, TalkClipError
 
 from .. import compat
-from ..character import axes
+from ..character import axes, face
 from ..line.properties import scene_fps
 from . import colors
 
@@ -220,11 +220,16 @@ def _viewport(context: bpy.types.Context) -> tuple[Any, Any] | None:
 
 
 def _face_points(mesh: bpy.types.Object, context: bpy.types.Context) -> np.ndarray:
-    """(N, 3) world places of the vertices that the face's shape keys move; of all, where that cannot be told."""
+    """(N, 3) world places of the vertices that the face's shape keys move; of all, where that cannot be told.
+
+    Raises:
+        InputError: the character cannot be keyed.
+    """
     blocks = mesh.data.shape_keys.key_blocks
+    names = {row.shape for row in face.recognise(mesh).rows.get(mesh.name, ())}
     rest = _coordinates(blocks[0].data)
     most = np.zeros(len(rest), np.float32)
-    for block in blocks[1:]:
+    for block in (block for block in blocks[1:] if block.name in names):
         np.maximum(most, np.linalg.norm(_coordinates(block.data) - rest, axis=1), out=most)
     moved = most > _MOVED_SHARE * most.max()
     seen = mesh.evaluated_get(context.evaluated_depsgraph_get())

@@ -16,7 +16,7 @@ from .. import compat
 from ..character import face
 from ..character.face import Face
 from ..line import scripts, sound, words
-from . import keying, parts, rekeying, rest, strips, takes
+from . import keying, parts, rekeying, strips, takes
 from .channels import make_way
 from .edits import Base, NoBase
 from .layering import Layered, layered
@@ -57,19 +57,18 @@ def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types
         track, values = track.resampled(planned.fps), None
     frames = planned.line.start_frame + np.round(seconds_to_frame(track.times_s, planned.fps), 4)
     made = layered(found, track, values)
-    notes = [*made.notes, *_make_room(made)]
+    _require_free(made)
     written = keying.write(planned.label, frames, made.moving())
     take = takes.add(character, planned.prompt)
     parts.remember(take, written, found.objects)
     take.frame_start, take.frame_end = int(frames[0]), int(frames[-1])
     take.fps, take.channels, take.has_head = planned.fps, " ".join(track.names), track.head is not None
+    notes = [*made.notes, *takes.show(character, take, scene, in_old_strips=False), *make_way(found, made.everything)]
     words.keep(character, reply.phones, planned.request, planned.line)
     if planned.request.script:
         notes += scripts.take_over(character, planned.request.script, reply.timeline, planned.line, planned.fps)
     take.request, take.engine = planned.asked_next_time(character), engine
     _sign(take, planned, reply, rekeying.read(parts.of(take)))
-    takes.show(character, take, scene, in_old_strips=False)
-    notes += make_way(found, made.everything)
     if character.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
     if take.frame_end > scene.frame_end:
@@ -96,8 +95,7 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
     if rekeying.digest_of(keys) != take.digest:
         raise Outdated(f"Keys of {take.name} were changed meanwhile.")
     made = layered(found, reply.track, reply.layers)
-    for channel in made.everything:
-        strips.require_free(channel.owner)
+    _require_free(made)
     if not take.live:
         take = takes.duplicate(character, number)
         keys = [rekeying.Keys(part.curves, old) for part, old in zip(parts.of(take), keys, strict=True)]
@@ -110,14 +108,9 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
     return [text, *make_way(found, made.everything)]
 
 
-def _make_room(made: Layered) -> list[str]:
-    """Whatever is to move can be moved -> notes."""
-    moved: dict[bpy.types.ID, set[keying.Address]] = {}
-    for channel in made.everything:
-        moved.setdefault(channel.owner, set()).add(channel.address)
-    for owner in moved:
+def _require_free(made: Layered) -> None:
+    for owner in dict.fromkeys(channel.owner for channel in made.everything):
         strips.require_free(owner)
-    return [note for owner, addresses in moved.items() for note in rest.make_room(owner, frozenset(addresses))]
 
 
 def _overwrite(take: Any, keys: list[rekeying.Keys], made: Layered, first: int, found: Face) -> None:

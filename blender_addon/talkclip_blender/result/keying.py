@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from .. import compat
+from .decimation import Fit
 
 # What differs by less is rounding, not movement; it keeps the sum of all layers well within 1e-5 of the track.
 STILL: Final = 1e-6
@@ -114,6 +115,33 @@ def write_all(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -
         keys.foreach_set("interpolation", np.full(len(frames), linear, np.intc))
     curve.update()
     return points
+
+
+def write_bezier(curve: bpy.types.FCurve, frames: np.ndarray, fitted: Fit) -> None:
+    """Replace a curve's keys by fewer ones.
+
+    Args:
+        curve: whatever it holds is lost.
+        frames: (T,) scene frames of the samples that the fit goes through.
+        fitted: the keys.
+    """
+    at = np.asarray(frames, np.float64)[fitted.samples]
+    values = np.asarray(fitted.values, np.float64)
+    thirds = np.diff(at, prepend=at[0] - 3, append=at[-1] + 3) / 3
+    keys = curve.keyframe_points
+    keys.clear()
+    keys.add(len(at))
+    for name, points in (
+        ("co", (at, values)),
+        ("handle_left", (at - thirds[:-1], fitted.left)),
+        ("handle_right", (at + thirds[1:], fitted.right)),
+    ):
+        keys.foreach_set(name, np.stack(points, axis=1).astype(np.float32).ravel())
+    kinds = bpy.types.Keyframe.bl_rna.properties["handle_left_type"].enum_items
+    types = np.where(fitted.in_line, kinds["ALIGNED"].value, kinds["FREE"].value).astype(np.intc)
+    keys.foreach_set("handle_left_type", types)
+    keys.foreach_set("handle_right_type", types)
+    curve.update()
 
 
 def points_of(curve: bpy.types.FCurve) -> np.ndarray:

@@ -106,6 +106,25 @@ class TALKCLIP_PT_layers(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blend
             gain.prop(character, f"gain_{name}", slider=True)
 
 
+class TALKCLIP_PT_bake(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
+    """Ordinary Actions, for other tools."""
+
+    bl_label = "Bake"
+    bl_parent_id = "TALKCLIP_PT_speak"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """As soon as there is something to bake."""
+        return TALKCLIP_PT_takes.poll(context)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender draws this."""
+        column = self.layout.column(align=True)
+        column.operator("talkclip.bake", icon="NLA_PUSHDOWN")
+        column.operator("talkclip.clean_take", icon="KEYFRAME")
+
+
 class TALKCLIP_PT_details(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
     """What is seldom changed."""
 

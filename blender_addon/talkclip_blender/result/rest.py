@@ -30,14 +30,40 @@ def animated_by_user(owner: bpy.types.ID) -> set[Address]:
     return found
 
 
+def frames_of_user(owner: bpy.types.ID) -> list[tuple[float, float]]:
+    """First and last frame of each piece of animation that the animator has made."""
+    data = owner.animation_data
+    curves = compat.fcurves_of(data.action, compat.slot_of(data))
+    found = [tuple(data.action.frame_range)] if curves else []
+    for track in data.nla_tracks:
+        for strip in track.strips if track.name not in strips.OURS else ():
+            laid_out = strip.frame_end - strip.frame_start > _FAR_FRAMES
+            found.append(tuple(strip.action.frame_range) if laid_out else (strip.frame_start, strip.frame_end))
+    return found
+
+
+def mute_user(owner: bpy.types.ID) -> None:
+    """Switch off what the animator made; an active action becomes a muted track, so that it can be found again."""
+    data = owner.animation_data
+    for track in data.nla_tracks:
+        track.mute |= track.name not in strips.OURS
+    if data.action is not None:
+        action, slot = data.action, compat.slot_of(data)
+        data.action = None
+        track = data.nla_tracks.new()
+        track.name, track.mute = action.name, True
+        start, end = action.frame_range
+        strips.add(track, action.name, (start, max(end, start + 1.0)), action, slot)
+
+
 def rest_value(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """What a channel holds where TalkCLIP does not speak: the value kept before, or the present one.
 
     A channel that TalkCLIP already moves has its default there, unless `TalkCLIP rest` says otherwise.
     """
-    kept = _kept(owner)
-    if (data_path, index) in kept:
-        return kept[data_path, index]
+    held = kept(owner)
+    if (data_path, index) in held:
+        return held[data_path, index]
     if (data_path, index) in _spoken(owner):
         return _default(owner, data_path, index)
     value = owner.path_resolve(data_path)
@@ -60,10 +86,10 @@ def make_room(owner: bpy.types.ID, addresses: frozenset[Address]) -> list[str]:
 
 def restore(owner: bpy.types.ID, addresses: set[Address]) -> None:
     """After strips were taken away: channels that nothing animates any more would keep the last pose; reset them."""
-    kept = _kept(owner)
+    held = kept(owner)
     for path, index in addresses - _spoken(owner) - animated_by_user(owner):
         holder, name, is_custom = _property(owner, path)
-        value = kept.get((path, index), _default(owner, path, index))
+        value = held.get((path, index), _default(owner, path, index))
         if is_custom:
             holder[name] = value
         elif holder.bl_rna.properties[name].is_array:
@@ -72,7 +98,7 @@ def restore(owner: bpy.types.ID, addresses: set[Address]) -> None:
             setattr(holder, name, value)
 
 
-def _kept(owner: bpy.types.ID) -> dict[Address, float]:
+def kept(owner: bpy.types.ID) -> dict[Address, float]:
     """What `TalkCLIP rest` holds."""
     return {
         (curve.data_path, curve.array_index): curve.evaluate(_REST_FRAME)
@@ -93,7 +119,7 @@ def _spoken(owner: bpy.types.ID) -> set[Address]:
 
 def _new_rest(owner: bpy.types.ID, addresses: frozenset[Address]) -> dict[Address, float]:
     """{channel: value} to be kept: not default, not animated by the animator, not known from an earlier time."""
-    new = addresses - animated_by_user(owner) - _kept(owner).keys() - _spoken(owner)
+    new = addresses - animated_by_user(owner) - kept(owner).keys() - _spoken(owner)
     values = {address: rest_value(owner, *address) for address in new}
     moved = {path for (path, index), value in values.items() if abs(value - _default(owner, path, index)) > 1e-6}
     return {address: value for address, value in values.items() if address[0] in moved}
@@ -101,7 +127,7 @@ def _new_rest(owner: bpy.types.ID, addresses: frozenset[Address]) -> dict[Addres
 
 def _add_rest(owner: bpy.types.ID, track: Any, rest: dict[Address, float]) -> None:
     """Keep values for ever; those kept before stay, in the same Action."""
-    values = {**_kept(owner), **rest}
+    values = {**kept(owner), **rest}
     for strip in list(track.strips):
         old = strip.action
         track.strips.remove(strip)

@@ -49,7 +49,7 @@ def shown(character: Any) -> list[Any]:
     return [take for take in character.takes if is_shown(take)]
 
 
-def show(character: Any, take: Any, scene: bpy.types.Scene, in_old_strips: bool = True) -> None:
+def show(character: Any, take: Any, scene: bpy.types.Scene, in_old_strips: bool = True) -> list[str]:
     """Play a take, in place of all others over the same frames. One of another frame rate is stretched to the scene's.
 
     Args:
@@ -57,7 +57,11 @@ def show(character: Any, take: Any, scene: bpy.types.Scene, in_old_strips: bool 
         scene: where it plays.
         in_old_strips: a strip that plays another take of the same frames stays, with the place and the fades that the
             animator may have given it, and gets this take's action.
+
+    Returns:
+        Notes for the user.
     """
+    notes = []
     fps = scene_fps(scene)
     scale = fps / take.fps if take.fps else 1.0
     first, last = take.frame_start, take.frame_end
@@ -66,6 +70,9 @@ def show(character: Any, take: Any, scene: bpy.types.Scene, in_old_strips: bool 
         own = [part for part in here if part.owner == owner]
         strips_now = {part.layer.name: _strip_with_frames(part, first, last) for part in own if in_old_strips}
         staying = {layer: strip for layer, strip in strips_now.items() if strip is not None}
+        if len(staying) < len(own):
+            moved = {address for part in own for address in keying.addresses(part.curves)}
+            notes += rest.make_room(owner, frozenset(moved))
         strips.clear(owner, first, first + (last - first) * scale, staying.values())
         for part in own:
             if strip := staying.get(part.layer.name):
@@ -75,6 +82,7 @@ def show(character: Any, take: Any, scene: bpy.types.Scene, in_old_strips: bool 
                 strips.set_ease(strip, character.ease_s * fps)
         gains.follow(character, owner)
     character.active_take = index_of(character, take.uid)
+    return notes
 
 
 def chosen(character: Any, context: bpy.types.Context) -> None:

@@ -358,21 +358,25 @@ def test_a_slider_that_cuts_is_noticed_and_widened(head):
 # --- linked and overridden --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def library(head, tmp_path):
-    """A file with the head in a collection."""
+def linked_collection(head, folder):
+    """The head and its rig, linked as a collection from another file."""
     collection = bpy.data.collections.new("Hero")
     bpy.context.scene.collection.children.link(collection)
     for body in (head, head.parent):
         collection.objects.link(body)
         bpy.context.collection.objects.unlink(body)
-    path = str(tmp_path / "library.blend")
+    path = str(folder / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True, load_ui=False)
     with bpy.data.libraries.load(path, link=True) as (_, into):
         into.collections = ["Hero"]
     bpy.context.scene.collection.children.link(bpy.data.collections["Hero"])
     return bpy.data.collections["Hero"]
+
+
+@pytest.fixture
+def library(head, tmp_path):
+    return linked_collection(head, tmp_path)
 
 
 def test_a_linked_character_says_what_to_do(library):
@@ -418,6 +422,35 @@ def test_an_overridden_character_speaks_and_is_saved(library, tmp_path):
     rows = head.talkclip.rig.rows
     assert len(rows) == ARKIT + 1 and rows[-1].shape == "cheekPuff" and rows[-1].by_hand
     assert row_of(head, "mouthPucker").use is False and not bpy.data.objects[name].library
+
+
+@pytest.mark.parametrize("way", ["CONTROL", "REPLACE"])
+def test_a_driven_override_moves_and_is_saved(head, tmp_path, way):
+    rig = head.parent
+    rig["jaw"] = 0.0
+    rig.id_properties_ui("jaw").update(min=0.0, max=1.0)
+    curve = head.data.shape_keys.key_blocks["jawOpen"].driver_add("value")
+    variable = curve.driver.variables.new()
+    variable.targets[0].id, variable.targets[0].data_path = rig, '["jaw"]'
+    curve.driver.expression = variable.name
+    collection = linked_collection(head, tmp_path)
+    collection.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer, do_fully_editable=True)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
+    bpy.context.scene.render.fps = 30
+    speaking(head)
+    head.talkclip.rig.driver_way = way
+    if bpy.ops.talkclip.override_shapes.poll():
+        bpy.ops.talkclip.override_shapes()
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    want, before = middle_values(head)
+    assert before["jawOpen"] == pytest.approx(want["jawOpen"], abs=1e-3)
+    name, path = head.name, str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.name == name]
+    _, after = middle_values(head)
+    assert after == pytest.approx(before, abs=1e-6)
+    assert bpy.ops.talkclip.restore_drivers.poll() == (way == "REPLACE")
 
 
 # --- panels -----------------------------------------------------------------------------------------------------------

@@ -72,7 +72,10 @@ def test_shapes_move_through_properties(head, board, capfd):
     whole.id_properties_ui("steps").update(min=0, max=1000)
     follow(blocks["mouthFunnel"], board, 'pose.bones["jaw"]["steps"]', "smoothstep(0, 1000, var)")
     moved = ["jawOpen", "mouthPucker", "browDownLeft", "browDownRight", "cheekPuff", "mouthFunnel"]
+    board["pucker"], whole["steps"] = 30.0, 200  # where the animator left them
+    board.update_tag()
     rest = shapes(head, 0)
+    assert rest["mouthPucker"] == pytest.approx(0.3) and rest["mouthFunnel"] > 0.05
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     assert "6 driven shape keys move through 6 controls" in capfd.readouterr().out
     assert_moves_like_the_track(head, [*moved, "mouthClose"])
@@ -102,6 +105,16 @@ def test_shapes_move_through_bones(head, board, mode):
     name = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}.get(mode, "rotation_euler")
     assert f'pose.bones["jaw"].{name}' in {path for path, _ in curves_of(strip_of(board))}
     assert {path for path, _ in curves_of(strip_of(empty))} == {"location"}
+
+
+def test_a_slider_that_ends_early_is_named(head, board, capfd):
+    follow(head.data.shape_keys.key_blocks["jawOpen"], board, slider(board, "jaw", 0, 0.5))
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    jaw = ask().track.channel("jawOpen")
+    said = f"'Board' property 'jaw' moves jawOpen: it reaches no farther, off by up to {jaw.max() - 0.5:.2f}."
+    assert said in capfd.readouterr().out
+    k = int(np.argmax(jaw[10:-10])) + 10
+    assert shapes(head, 1 + k)["jawOpen"] == pytest.approx(0.5, abs=1e-4)
 
 
 def test_one_slider_of_two_shapes_and_a_chain(head, board, capfd):
@@ -154,17 +167,18 @@ def test_what_cannot_be_followed_is_named_and_can_be_replaced(head, board, capfd
     second.targets[0].id, second.targets[0].data_path = board, slider(board, "b", default=1)
     follow(blocks["mouthPucker"], board, bone="jaw", channel="LOC_X", space="WORLD_SPACE")
     follow(blocks["mouthFunnel"], board, slider(board, "c"), "var + frame * 0")
+    follow(blocks["cheekPuff"], bpy.context.scene, "frame_current", "var * 0")
     board["a"], board["b"] = 0.3, 1.0
     board.update_tag()
     outside = shapes(head, 4000)
     assert outside["jawOpen"] == pytest.approx(0.3)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert "jawOpen, mouthFunnel, mouthPucker follow drivers and did not get keys" in capfd.readouterr().out
+    assert "jawOpen, mouthFunnel, mouthPucker and 1 more follow drivers and did not get keys" in capfd.readouterr().out
     assert shapes(head, 60)["jawOpen"] == pytest.approx(0.3)
 
     head.talkclip.rig.driver_way = "REPLACE"
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert "3 drivers are switched off" in capfd.readouterr().out
+    assert "4 drivers are switched off" in capfd.readouterr().out
     assert_moves_like_the_track(head, ["jawOpen", "mouthPucker", "mouthFunnel"], 1e-5)
     assert shapes(head, 4000) == pytest.approx(outside, abs=1e-6), "a still control's shape stays where it was"
     board["a"] = 0.9
