@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 import bpy
 import numpy as np
 import pytest
-from harness import MODULE, ask, curves_of, shapes, shown, strip_of
+from harness import (
+    MODULE,
+    SAMPLE,
+    Paper,
+    ask,
+    curves_of,
+    drawn,
+    new_file,
+    points,
+    posed,
+    said,
+    shapes,
+    shown,
+    strip_of,
+)  # fmt: skip
 
 LAYERS = ("mouth", "expression", "blinks", "gaze")
 
@@ -19,11 +35,6 @@ def server(address):
 def spoken(**changes):
     """What the head's settings get from the server, with layers."""
     return ask(layers=True, **changes)
-
-
-def posed(head, frame):
-    """(52,) evaluated shape keys."""
-    return np.array(list(shapes(head, frame).values())[1:])
 
 
 def turned(head, frame):
@@ -143,10 +154,8 @@ def test_without_a_head_the_eyes_do_not_turn_against_it(head):
 
 
 def test_a_server_without_layers_gives_one_track_and_the_head(head):
-    if "TALKCLIP_TEST_FLAT_SERVER" not in os.environ:
-        pytest.skip("only beside the rehearsal server")
-    track = spoken().track
     server(os.environ["TALKCLIP_TEST_FLAT_SERVER"])
+    track = ask("FLAT").track
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     tracks = [each.name for each in head.data.shape_keys.animation_data.nla_tracks]
     assert tracks == ["TalkCLIP rest", "TalkCLIP mouth"]
@@ -192,18 +201,10 @@ def all_poses(head, n_frames):
     return np.stack([posed(head, 1 + k) for k in range(n_frames)])
 
 
-def points(action):
-    """Every key of an action."""
-    return {
-        (bag.slot_handle, curve.data_path, curve.array_index): [
-            (*key.co, key.interpolation) for key in curve.keyframe_points
-        ]
-        for bag in action.layers[0].strips[0].channelbags for curve in bag.fcurves
-    }  # fmt: skip
+def single(prompt):
+    from talkclip.timeline import PromptTimeline
 
-
-def said(capfd):
-    return capfd.readouterr().out
+    return PromptTimeline.single(prompt, 86_400.0)
 
 
 def test_a_changed_segment_is_keyed_alone_into_a_new_take(three, capfd):
@@ -225,7 +226,7 @@ def test_a_changed_segment_is_keyed_alone_into_a_new_take(three, capfd):
     track = ask(timeline=timeline_of(three)).track
     np.testing.assert_allclose(after[8:-8], track.values[8:-8], atol=2e-5)
     takes = three.talkclip.takes
-    assert [take.name for take in takes] == ["Take 1", "Take 2"] and takes[0].action == first != takes[1].action
+    assert [take.label for take in takes] == ["Take 1", "Take 2"] and takes[0].action == first != takes[1].action
     assert points(first) == keys
     assert takes[1].prompt == f"{PROMPTS[0]} | a frightened man stares | {PROMPTS[2]}"
 
@@ -334,9 +335,9 @@ def test_takes_are_shown_by_one_click_copied_and_thrown_away(three, scene):
     np.testing.assert_array_equal(posed(three, 120), second)
     assert strip_of(keys).blend_in == 7.5 and character.active_take == 1
 
-    character.takes[1].name, character.takes[1].star = "The good one", True
+    character.takes[1].label, character.takes[1].star = "The good one", True
     assert bpy.ops.talkclip.duplicate_take() == {"FINISHED"}
-    names = [take.name for take in character.takes]
+    names = [take.label for take in character.takes]
     assert names == ["Take 1", "The good one", "Take 3"] and character.active_take == 2
     np.testing.assert_array_equal(posed(three, 120), second)
     curve = curves_of(strip_of(keys))['key_blocks["jawOpen"].value', 0]
@@ -351,7 +352,7 @@ def test_takes_are_shown_by_one_click_copied_and_thrown_away(three, scene):
     assert actions[1] not in bpy.data.actions and actions[0] in bpy.data.actions
     np.testing.assert_array_equal(posed(three, 120), first)
     assert bpy.ops.talkclip.keep_take(index=0) == {"FINISHED"}
-    assert [take.name for take in character.takes] == ["Take 1"]
+    assert [take.label for take in character.takes] == ["Take 1"]
     assert [action.name for action in bpy.data.actions if action.name.startswith("TalkCLIP")] == [actions[0]]
     assert bpy.ops.talkclip.delete_take() == {"FINISHED"}
     np.testing.assert_array_equal(posed(three, 120), neutral)
@@ -412,168 +413,288 @@ def test_takes_survive_saving_and_go_on_from_there(three, tmp_path, capfd):
     assert "Take 3: frames" in said(capfd), "what the take was made of is in the file"
 
 
-# --- bake and clean-up ------------------------------------------------------------------------------------------------
+# --- live preview -----------------------------------------------------------------------------------------------------
 
 
-def own_keys(owner, values, name="Mine"):
-    """The animator's own action: {(data path, index): [(frame, value), ...]}; it becomes the active one."""
-    action = bpy.data.actions.new(name)
-    slot = action.slots.new(owner.id_type, owner.name)
-    curves = action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True).fcurves
-    for (path, index), keys in values.items():
-        curve = curves.new(path, index=index)
-        for frame, value in keys:
-            curve.keyframe_points.insert(frame, value)
-    data = owner.animation_data or owner.animation_data_create()
-    data.action, data.action_slot = action, slot
-    return action
+class Typing:
+    """The live preview, looked at as its timer would, with a clock of our own."""
+
+    def __init__(self, head):
+        self.module = sys.modules[MODULE + ".result.live"]
+        self.now_s = 0.0
+        self.preview = self.module.Preview(clock=lambda: self.now_s)
+        self.head = head
+
+    def look(self, seconds=0.1):
+        self.now_s += seconds
+        begin = time.perf_counter()
+        again_s = self.preview.look(self.module.View.now())
+        assert 0 < again_s <= 0.1
+        return time.perf_counter() - begin
+
+    def settle(self):
+        """Until there is nothing more to do."""
+        deadline = time.monotonic() + 20
+        for _ in range(5):
+            self.look()
+        while self.preview.state == "Asking":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            self.look()
 
 
-def shape(name):
-    return f'key_blocks["{name}"].value', 0
-
-
-def all_of(head, frames):
-    """(T, 52 + 4) shape keys and the head bone's quaternion at some frames, as Blender evaluates them."""
-    rows = []
-    for frame in frames:
-        pose = posed(head, frame)
-        bone = head.parent.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones["head"]
-        rows.append([*pose, *bone.matrix_basis.to_quaternion()])
-    return np.array(rows)
-
-
-def test_a_bake_is_one_ordinary_action_and_the_pose_stays(head):
-    head.talkclip.use_scene_start, head.talkclip.start_frame = False, 40
-    head.data.shape_keys.key_blocks["browInnerUp"].value = 0.35
-    head.talkclip.ease_s = 0.0
+@pytest.fixture
+def typing(three):
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    frames = range(1, 330)
-    full = all_of(head, frames)
-    head.talkclip.gain_expression, head.talkclip.gain_head = 0.6, 0.5
-    before = all_of(head, frames)
-    assert bpy.ops.talkclip.bake() == {"FINISHED"}
-    np.testing.assert_allclose(all_of(head, frames), before, atol=1e-4)
-    keys, rig = head.data.shape_keys.animation_data, head.parent.animation_data
-    assert keys.action == rig.action and not keys.nla_tracks and not rig.nla_tracks
-    assert keys.action_slot.target_id_type == "KEY" and rig.action_slot.target_id_type == "OBJECT"
-    assert bpy.data.scenes.keys() == ["Scene"] and not [o for o in bpy.data.objects if "sampling" in o.name]
-    assert bpy.context.scene.frame_current == 329
-    # The takes are still there, to be played above it.
-    head.talkclip.gain_expression, head.talkclip.gain_head = 1.0, 1.0
-    assert bpy.ops.talkclip.show_take(index=0) == {"FINISHED"}
-    np.testing.assert_allclose(all_of(head, frames), full, atol=1e-4)
+    yield (typing := Typing(three))
+    typing.preview.stop()
 
 
-def test_a_bake_leaves_the_animators_keys_as_they_are(head):
-    keys, rig = head.data.shape_keys, head.parent
-    mine = own_keys(keys, {shape("jawOpen"): [(1, 0.1), (400, 0.6)], shape("cheekPuff"): [(1, 0.0), (330, 0.4)]})
-    dance = own_keys(rig, {("location", 0): [(1, 0.0), (300, 1.0)]}, "Dance")
-    keys.key_blocks["browInnerUp"].value = 0.35
-    head.talkclip.use_scene_start, head.talkclip.start_frame = False, 40
+def test_the_face_follows_what_is_typed(three, typing):
+    character = three.talkclip
+    before = posed(three, 120)
+    typing.settle()
+    assert len(character.takes) == 1, "nothing was typed yet"
+    for text in ("a f", "a frightened", "a frightened man"):
+        character.segments[1].prompt = text
+        typing.look(0.2)
+        assert typing.preview.state == ""
+    np.testing.assert_array_equal(posed(three, 120), before)
+    typing.settle()
+    track = ask(timeline=timeline_of(three)).track
+    np.testing.assert_allclose(posed(three, 120), track.values[119], atol=1e-5)
+    assert [take.live for take in character.takes] == [False, True]
+    # More typing changes the same take; the one that was spoken stays.
+    character.segments[1].edits.add().text = "wrinkle the nose"
+    typing.settle()
+    character.segments[1].intensity = 0.5
+    typing.settle()
+    track = ask(timeline=timeline_of(three)).track
+    np.testing.assert_allclose(posed(three, 120), track.values[119], atol=1e-5)
+    assert len(character.takes) == 2
+    # Speak keeps it; what is typed then is a take of its own again.
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    own, frames = (points(mine), points(dance)), range(1, 420, 3)
-    before, place = all_of(head, frames), shown(rig, 200).location.copy()
-    assert bpy.ops.talkclip.bake() == {"FINISHED"}
-    np.testing.assert_allclose(all_of(head, frames), before, atol=1e-4)
-    assert (points(mine), points(dance)) == own and rig.animation_data.action == dance
-    tracks = [track.name for track in keys.animation_data.nla_tracks]
-    assert tracks == ["Mine", "TalkCLIP rest", "TalkCLIP Head baked"]
-    assert shown(rig, 200).location == place
-
-
-def test_a_bake_with_the_animators_own_animation(head):
-    keys, rig = head.data.shape_keys, head.parent
-    mine = own_keys(keys, {shape("jawOpen"): [(1, 0.1), (400, 0.6)], shape("cheekPuff"): [(1, 0.0), (330, 0.4)]})
-    dance = own_keys(
-        rig, {("location", 0): [(1, 0.0), (300, 1.0)], ('pose.bones["gone"].scale', 1): [(1, 1.0)]}, "Dance"
-    )
-    keys.key_blocks["browInnerUp"].value = 0.35
-    head.talkclip.use_scene_start, head.talkclip.start_frame = False, 40
-    assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    own, frames = (points(mine), points(dance)), range(-20, 420, 3)
-    before, place = all_of(head, frames), shown(rig, 200).location.x
-    assert bpy.ops.talkclip.bake(with_own=True) == {"FINISHED"}
-    np.testing.assert_allclose(all_of(head, frames), before, atol=1e-4)
-    assert shown(rig, 200).location.x == pytest.approx(place, abs=1e-4)
-    assert (points(mine), points(dance)) == own
-    assert keys.animation_data.action == rig.animation_data.action
-    assert all(track.mute for data in (keys, rig) for track in data.animation_data.nla_tracks)
-    assert {track.name for data in (keys, rig) for track in data.animation_data.nla_tracks} == {"Mine", "Dance"}
-
-
-def test_clean_up_stays_within_the_error_and_says_it(head, capfd):
-    assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    frames = range(1, head.talkclip.takes[0].frame_end + 1)
-    before = all_of(head, frames)
-    said(capfd)
-    assert bpy.ops.talkclip.bake(clean=True, max_error=0.005) == {"FINISHED"}
-    text = said(capfd)
-    left, of = (int(text.split(" keys are left")[0].split()[i]) for i in (-3, -1))
-    assert left * 4 < of
-    after = all_of(head, frames)
-    assert 1e-4 < np.abs(after - before).max() < 0.0051
-    assert float(text.split("largest error is ")[1].split()[0].rstrip(".")) < 0.00501
-    action = head.data.shape_keys.animation_data.action
-    assert sum(len(keys) for keys in points(action).values()) == left
-
-
-def test_a_take_is_cleaned_up_within_the_error_of_the_sum(head, capfd):
-    assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    frames = range(1, head.talkclip.takes[0].frame_end + 1)
-    before = all_of(head, frames)
-    assert bpy.ops.talkclip.duplicate_take() == {"FINISHED"}
-    assert bpy.ops.talkclip.clean_take(max_error=0.01) == {"FINISHED"}
-    assert 1e-4 < np.abs(all_of(head, frames) - before).max() < 0.0101
+    assert [take.live for take in character.takes] == [False, False]
+    character.segments[1].prompt = "a proud king"
+    typing.settle()
+    assert [take.live for take in character.takes] == [False, False, True]
     bpy.ops.talkclip.show_take(index=0)
-    np.testing.assert_array_equal(all_of(head, frames), before)
-    bpy.ops.talkclip.show_take(index=1)
+    np.testing.assert_array_equal(posed(three, 120), before)
+
+
+def test_an_answer_that_typing_overtook_is_dropped(three, typing):
+    character = three.talkclip
+    character.segments[1].prompt = "a frightened man"
+    for _ in range(5):
+        typing.look()
+    assert typing.preview.state == "Asking" and len(character.takes) == 1
+    character.segments[1].prompt = "a proud king"
+    time.sleep(0.5)  # the answer is there
+    typing.look()
+    assert typing.preview.state == "" and len(character.takes) == 1
+    typing.settle()
+    assert len(character.takes) == 2 and "a proud king" in character.takes[1].prompt
+    track = ask(timeline=timeline_of(three)).track
+    np.testing.assert_allclose(posed(three, 120), track.values[119], atol=1e-5)
+
+
+def test_one_undo_step_for_what_settled(three, typing, monkeypatch):
+    steps = []
+    monkeypatch.setattr(sys.modules[MODULE + ".compat"], "push_undo", lambda _window, message: steps.append(message))
+    for text in ("a frightened man", "a proud king"):
+        for end in range(4, len(text) + 1):
+            three.talkclip.segments[1].prompt = text[:end]
+            typing.look(0.05)
+        typing.settle()
+    assert steps == ["TalkCLIP Live"] * 2
+
+
+def test_live_says_why_it_waits(three, typing, scene):
+    character = three.talkclip
+    character.seed = 3
+    character.segments[1].prompt = "a frightened man"
+    typing.settle()
+    assert typing.preview.state == "Not only prompts have changed. Press Speak."
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    typing.settle()
+    assert typing.preview.state == ""
+    curve = curves_of(strip_of(three.data.shape_keys))['key_blocks["jawOpen"].value', 0]
+    curve.keyframe_points[100].co[1] += 0.25
+    curve.update()
+    mine = points(character.takes[1].action)
+    character.segments[1].prompt = "a proud king"
+    typing.settle()
+    assert typing.preview.state == "You have changed keys of Take 2: it stays as it is. Press Speak."
+    assert points(character.takes[1].action) == mine
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    sys.modules[MODULE + ".result.link"].close()
+    server("tcp://127.0.0.1:1")
+    character.segments[1].prompt = "a sad woman"
+    typing.look()
+    typing.look(0.4)
+    deadline = time.monotonic() + 20
+    while typing.preview.state == "Asking":
+        assert typing.look() < 0.5 and time.monotonic() < deadline
+        time.sleep(0.02)
+    assert "No TalkCLIP server answers" in typing.preview.state
+    assert len(character.takes) == 3
+
+
+def test_looking_costs_little(three, typing):
+    typing.settle()
+    assert sorted(typing.look(0.0) for _ in range(50))[25] < 0.01
+
+
+def test_the_switch_is_off_and_draws(three, extension):
+    manager = bpy.context.window_manager
+    assert not manager.talkclip_live
+    panel = sys.modules[MODULE + ".result.panel"].TALKCLIP_PT_speak
+    assert "talkclip_live" in drawn(panel)
+    manager.talkclip_live = True
+    live = sys.modules[MODULE + ".result.live"]
+    assert bpy.app.timers.is_registered(live._tick)
+    live.preview.state = "Not only prompts have changed. Press Speak."
+    assert live.preview.state in drawn(panel)
+    manager.talkclip_live = False
+    assert live._tick() is None and live.preview.state == ""
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_server_of_another_version_is_named(head):
+    server(os.environ["TALKCLIP_TEST_OLD_SERVER"])
+    with pytest.raises(RuntimeError, match=r"protocol 1, this side 0\. Update the older one"):
+        bpy.ops.talkclip.speak()
+    assert not head.talkclip.takes and not [a for a in bpy.data.actions if a.name.startswith("TalkCLIP")]
+
+
+def test_a_server_that_was_restarted_is_found_again(three):
+    """The connection is kept between requests; nobody has to notice that it broke meanwhile."""
+    server(os.environ["TALKCLIP_TEST_RESTARTING_SERVER"])
+    for number in range(3):
+        three.talkclip.segments[1].prompt = f"a frightened man, number {number}"
+        assert bpy.ops.talkclip.speak() == {"FINISHED"}
+        time.sleep(0.8)
+    assert len(three.talkclip.takes) == 3
+
+
+def test_stopping_leaves_the_connection_for_the_next_request(head, extension):
+    speech, link = (sys.modules[f"{MODULE}.result.{name}"] for name in ("speech", "link"))
+    server(os.environ["TALKCLIP_TEST_STALLING_SERVER"])
+    client = link.client(bpy.context)
+    run = speech.Run(speech.plan(head, bpy.context.scene), client, keep_open=True)
+    deadline = time.monotonic() + 20
+    while run.progress[1] != "Listening":
+        assert not run.pump() and time.monotonic() < deadline
+        time.sleep(0.005)
+    run.close()
+    assert client.connected and link.client(bpy.context) is client and client.status().jobs_running == 0
+    server(os.environ["TALKCLIP_TEST_SERVER"])
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert not client.connected, "the other server's connection was closed"
+
+
+def test_a_character_renamed_while_it_is_spoken(head, extension):
+    speech, link = (sys.modules[f"{MODULE}.result.{name}"] for name in ("speech", "link"))
+    run = speech.Run(speech.plan(head, bpy.context.scene), link.client(bpy.context), keep_open=True)
+    head.name, bpy.context.scene.name = "Somebody", "Shot 7"
+    while not run.pump():
+        time.sleep(0.005)
+    texts = speech.apply(run.plan, run.result(), run.engine)
+    assert "shape keys of 'Somebody'" in texts[0] and len(head.talkclip.takes) == 1
+    head.name = "Somebody else"
     head.talkclip.prompt = "a sad woman whispers"
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    bpy.ops.talkclip.show_take(index=0)
+    assert strip_of(head.data.shape_keys).action == head.talkclip.takes[0].action
+
+
+def test_a_take_deleted_while_its_changes_are_asked_for(three, extension):
+    speech, link = (sys.modules[f"{MODULE}.result.{name}"] for name in ("speech", "link"))
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    three.talkclip.segments[1].prompt = "a frightened man"
+    run = speech.Run(speech.plan(three, bpy.context.scene, True), link.client(bpy.context), keep_open=True)
+    while not run.pump():
+        time.sleep(0.005)
+    assert bpy.ops.talkclip.delete_take() == {"FINISHED"}
+    with pytest.raises(speech.Outdated):
+        speech.apply(run.plan, run.result(), run.engine)
+    assert not three.talkclip.takes
+
+
+def test_nothing_is_changed_in_tweak_mode(three):
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    three.talkclip.segments[1].prompt = "a frightened man"
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    data = three.data.shape_keys.animation_data
+    track = data.nla_tracks["TalkCLIP expression"]
+    data.nla_tracks.active, track.strips[0].select = track, True
+    data.use_tweak_mode = True
+    assert data.use_tweak_mode
+    for operator in ("speak", "show_take", "duplicate_take", "delete_take", "keep_take", "bake", "clean_take"):
+        with pytest.raises(RuntimeError, match="tweak mode"):
+            getattr(bpy.ops.talkclip, operator)()
+    three.talkclip.active_take = 0
+    assert len(three.talkclip.takes) == 2 and strip_of(three.data.shape_keys).action == three.talkclip.takes[1].action
+    data.use_tweak_mode = False
+    assert bpy.ops.talkclip.show_take(index=0) == {"FINISHED"}
+
+
+def test_results_on_a_library_override_are_kept(head, scene, tmp_path):
+    collection = bpy.data.collections.new("Character")
+    scene.collection.children.link(collection)
+    for body in (head, head.parent, *head.parent.children):
+        if body.name not in collection.objects:
+            collection.objects.link(body)
+    library = str(tmp_path / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    scene = new_file()
+    with bpy.data.libraries.load(library, link=True) as (_, target):
+        target.collections = ["Character"]
+    override = target.collections[0].override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    head = next(body for body in override.objects if body.name.startswith("TalkCLIP Head") and body.type == "MESH")
+    bpy.context.view_layer.objects.active = head
+    assert bpy.ops.talkclip.override_shapes() == {"FINISHED"}
+    for prompt in ("a furious man speaks", "a sad woman whispers", "a proud king"):
+        head.talkclip.prompt = prompt
+        assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    head.talkclip.takes[0].label = head.talkclip.takes[1].label = "The same"
+    bpy.ops.talkclip.show_take(index=1)
+    head.talkclip.gain_expression, name = 0.5, head.name
+    before = posed(head, 120)
+    path = str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.name == name]
+    bpy.context.view_layer.objects.active = head
+    np.testing.assert_allclose(posed(head, 120), before, atol=1e-6)
+    assert [take.label for take in head.talkclip.takes] == ["The same", "The same", "Take 3"]
+    assert head.talkclip.gain_expression == 0.5
+    bpy.ops.talkclip.show_take(index=2)
+    head.talkclip.gain_expression = 1.0
+    track = ask(timeline=single("a proud king")).track
+    np.testing.assert_allclose(posed(head, 120), track.values[119], atol=1e-5)
+
+
+def test_a_muted_sound_is_spoken_and_that_is_said(head, scene, capfd):
+    strips = scene.sequence_editor_create()
+    strips = strips.strips if hasattr(strips, "strips") else strips.sequences
+    strip = strips.new_sound("line", str(SAMPLE), 1, 1)
+    strip.mute = True
+    head.talkclip.sound_source, head.talkclip.sound_strip = "STRIP", "line"
     said(capfd)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert "You have changed keys of Take 2" in said(capfd)
+    assert "'line' is muted" in said(capfd) and len(head.talkclip.takes) == 1
 
 
-def test_nothing_to_bake_is_said(head):
-    assert not bpy.ops.talkclip.bake.poll() and not bpy.ops.talkclip.clean_take.poll()
-
-
-def test_gltf_has_the_baked_movement(head, tmp_path):
-    import json
-    import struct
-
-    import addon_utils
-
+def test_panels_draw_what_there_is(three, extension):
+    panels = sys.modules[MODULE + ".result.panel"]
+    assert not panels.TALKCLIP_PT_takes.poll(bpy.context) and not panels.TALKCLIP_PT_layers.poll(bpy.context)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert bpy.ops.talkclip.bake() == {"FINISHED"}
-    addon_utils.enable("io_scene_gltf2", default_set=True)
-    frames = range(250)  # the bake has a frame more on each side
-    wanted = np.array([posed(head, frame) for frame in frames])
-    bpy.context.scene.frame_end = 249
-    target = tmp_path / "head.glb"
-    bpy.ops.export_scene.gltf(filepath=str(target), export_format="GLB", export_optimize_animation_size=False)
-    data = target.read_bytes()
-    (length,) = struct.unpack_from("<I", data, 12)
-    model, binary = json.loads(data[20 : 20 + length]), data[28 + length :]
-
-    def numbers(accessor):
-        accessor = model["accessors"][accessor]
-        view = model["bufferViews"][accessor["bufferView"]]
-        width = {"SCALAR": 1, "VEC4": 4}[accessor["type"]]
-        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        return np.frombuffer(binary, np.float32, accessor["count"] * width, start).reshape(-1, width)
-
-    names = model["meshes"][0]["extras"]["targetNames"]
-    found = {}
-    for animation in model["animations"]:
-        for channel in [c for c in animation["channels"] if c["target"]["path"] in ("weights", "rotation")]:
-            sampler = animation["samplers"][channel["sampler"]]
-            found[channel["target"]["path"]] = numbers(sampler["input"])[:, 0], numbers(sampler["output"])
-    times, weights = found["weights"]
-    weights = weights.reshape(len(times), -1)
-    order = [list(head.data.shape_keys.key_blocks.keys()[1:]).index(name) for name in names]
-    assert "rotation" in found and len(names) == 52
-    at = np.round(times * 30).astype(int)
-    at -= at[0]
-    np.testing.assert_allclose(weights[: len(frames)], wanted[at[: len(frames)]][:, order], atol=1e-4)
-    assert np.ptp(weights, axis=0).max() > 0.2
+    assert {"talkclip.duplicate_take", "talkclip.keep_take", "takes"} <= {*drawn(panels.TALKCLIP_PT_takes), "takes"}
+    assert {"gain_head", "mute_expression"} <= set(drawn(panels.TALKCLIP_PT_layers))
+    assert drawn(panels.TALKCLIP_PT_bake) == ["talkclip.bake", "talkclip.clean_take"]
+    row = Paper()
+    panels.TALKCLIP_UL_takes.draw_item(None, bpy.context, row, three.talkclip, three.talkclip.takes[0], 0, None, "", 0)
+    assert [text for _, text in row.lines if text] == ["star", "label", three.talkclip.takes[0].prompt]
