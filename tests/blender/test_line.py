@@ -20,3 +20,8 @@ pytestmark = [pytest.mark.blender, pytest.mark.xdist_group("blender")]
 )
 def test_segments(suite: str, version: str, extension_zip: Path, tmp_path: Path, rehearsal_server: str) -> None:
     run_suite(version, suite, extension_zip, tmp_path, rehearsal_server)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_on_the_real_engine(version: str, extension_zip: Path, tmp_path: Path, real_server: str) -> None:
+    run_suite(version, "suite_line_real", extension_zip, tmp_path, real_server)
