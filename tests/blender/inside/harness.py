@@ -17,6 +17,9 @@ import addon_utils  # isort: skip
 
 MODULE = "bl_ext.user_default.talkclip_blender"
 SAMPLE = Path(os.environ["TALKCLIP_TEST_SOUND"])
+# Prompts of the fixture `three`, and the frames between which they are.
+PROMPTS = ("a furious man speaks with brows lowered", "a sad woman, inner brows raised", "a delighted man smiles")
+BORDERS = (1, 80, 160, 250)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +65,18 @@ def head(scene: bpy.types.Scene) -> bpy.types.Object:
     character.prompt = "a furious man speaks with brows lowered"
     character.sound_path = str(SAMPLE)
     return bpy.context.object
+
+
+@pytest.fixture
+def three(head):
+    """Three prompt segments that follow each other."""
+    character = head.talkclip
+    character.segments.clear()
+    for number, prompt in enumerate(PROMPTS):
+        segment = character.segments.add()
+        segment.uid, segment.prompt, segment.whole_line = f"segment{number}", prompt, False
+        segment.frame_start, segment.frame_end = BORDERS[number], BORDERS[number + 1]
+    return head
 
 
 def ask(which: str = "", **changes: Any) -> Any:
