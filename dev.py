@@ -2,7 +2,7 @@
 """One door for everything: python3 dev.py demo | test | lint | bench | extension | setup-blender.
 
 Only the standard library is needed to start; each command makes the environment it works in (`.venv`, and
-`.venv-bpy45`, `.venv-bpy52` for Blender) and installs what is missing. Linux, macOS, Windows.
+`.venv-bpy45`, `.venv-bpy50`, `.venv-bpy52` for Blender) and installs what is missing. Linux, macOS, Windows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENGINE = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 
 # One environment per Blender: their numpy pins differ from each other and from the engine's.
-BLENDERS = {"45": ("4.5.15", (3, 11)), "52": ("5.2.3", (3, 13))}
+BLENDERS = {"45": ("4.5.15", (3, 11)), "50": ("5.0.1", (3, 11)), "52": ("5.2.3", (3, 13))}
 BPY_LIBRARIES = [
     "libx11-6", "libxrender1", "libxfixes3", "libxi6", "libxkbcommon0", "libgl1", "libsm6", "libice6",
     "libxext6", "libegl1", "libxxf86vm1", "libgomp1",
@@ -41,7 +41,7 @@ def main() -> int:
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     commands.add_parser("lint", help="ruff, mypy, import contracts")
     bench = commands.add_parser("bench", help="measure one area; other options go to its benchmark")
-    bench.add_argument("area", choices=["main", "model", "server", "render"])
+    bench.add_argument("area", choices=["main", "model", "server", "render", "blender"])
     bench.add_argument("--json", metavar="FILE", help="also write the figures here")
     extension = commands.add_parser(
         "extension", help="build and validate the Blender extension, and the engine's wheel"
@@ -92,6 +92,8 @@ def lint(_: argparse.Namespace) -> int:
 
 def benchmark(arguments: argparse.Namespace) -> int:
     python = environment(ENGINE, ["lite"])
+    if arguments.area == "blender" and setup_blender(arguments) != 0:
+        return 1
     extra = ["--json", Path(arguments.json).resolve()] if arguments.json else []
     return run([python, "-m", f"talkclip_training.benchmarks.{arguments.area}", *extra, *arguments.more])
 

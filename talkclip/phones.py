@@ -69,7 +69,7 @@ class PhoneTrack:
         phones: in order, not overlapping; gaps count as silence.
         words: in order; empty when no transcript was given or recognised.
         duration_s: length of the recording.
-        backend: who found them ("align", "fast", "whisper", "file").
+        backend: who found them ("align", "fast", "whisper", "file", "mended").
 
     Raises:
         InputError: unknown symbol, times out of order or overlapping.
@@ -99,6 +99,31 @@ class PhoneTrack:
     def spans(self, symbols: frozenset[str]) -> list[tuple[float, float]]:
         """(start_s, end_s) of every phone whose symbol is in `symbols`."""
         return [(p.start_s, p.end_s) for p in self.phones if p.symbol in symbols]
+
+    def words_text(self) -> str:
+        """The words as one transcript."""
+        return " ".join(word.text for word in self.words if word.text)
+
+    def word_phones(self, index: int) -> tuple[Phone, ...]:
+        """The phones of word `index`: those whose middle lies in it, but silence."""
+        word = self.words[index]
+        return tuple(
+            p for p in self.phones if p.symbol != SIL and word.start_s <= (p.start_s + p.end_s) / 2 < word.end_s
+        )
+
+    def with_word(self, index: int, text: str) -> PhoneTrack:
+        """The same track with word `index` written otherwise, for a list of words that are corrected one by one.
+
+        Times and phones stay those of the word that was there. To have the correction timed, send `words_text()` of the
+        result as the transcript, together with the track as it was before: equal words keep their times.
+
+        Args:
+            index: of the word.
+            text: one word, several ("very much"), or none (""), where it was not said; blanks around it do not count.
+        """
+        words = list(self.words)
+        words[index] = dataclasses.replace(words[index], text=" ".join(text.split()))
+        return dataclasses.replace(self, words=tuple(words))
 
 
 def arpabet(label: str) -> str | None:

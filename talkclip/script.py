@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from talkclip.errors import InputError
@@ -39,7 +40,7 @@ def parse_script(script: str) -> tuple[ScriptPart, ...]:
     pending = ""
     for prompt, text in zip(prompts, spoken, strict=True):
         pending = ", ".join(filter(None, (pending, prompt)))
-        if _words(text):
+        if plain_words(text):
             parts.append(ScriptPart(pending, " ".join(text.split())))
             pending = ""
     if not parts:
@@ -98,23 +99,30 @@ def _blend_s(borders: Sequence[float], i: int) -> float:
     return min(0.25, 0.8 * (borders[i] - borders[i - 1]), 0.8 * (borders[i + 1] - borders[i]))
 
 
-def _words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation ("Don't go!" -> "don't", "go")."""
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower().replace("’", "'"))
+
+
+def word_key(word: str) -> str:
+    """What stays equal however a word is written: letters and digits in lower case, without accents."""
+    bare = "".join(ch for ch in unicodedata.normalize("NFKD", word) if not unicodedata.combining(ch))
+    return "".join(plain_words(bare)).replace("'", "") or word.strip().casefold()
 
 
 def _first_words(parts: Sequence[ScriptPart], words: Sequence[Word]) -> list[int]:
     """Index into `words` of each part's first word, strictly increasing where there are words enough."""
-    script = [word for part in parts for word in _words(part.text)]
-    spoken = ["".join(_words(word.text)) for word in words]
+    script = [word for part in parts for word in plain_words(part.text)]
+    spoken = [word_key(word.text) for word in words]
     matched: dict[int, int] = {}
     for block in difflib.SequenceMatcher(
-        None, [w.replace("'", "") for w in script], [w.replace("'", "") for w in spoken], autojunk=False
+        None, [word_key(word) for word in script], spoken, autojunk=False
     ).get_matching_blocks():
         matched |= {block.a + k: block.b + k for k in range(block.size)}
     firsts, position = [], 0
     for part in parts:
         firsts.append(_nearest(position, matched, len(script), len(spoken)))
-        position += len(_words(part.text))
+        position += len(plain_words(part.text))
     for i in range(1, len(firsts)):
         firsts[i] = min(max(firsts[i], firsts[i - 1] + 1), len(words) - 1)
     return firsts

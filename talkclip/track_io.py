@@ -11,7 +11,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,24 +61,38 @@ def read_track(path: str | Path, fps: float | None = None) -> CoefficientTrack:
     Raises:
         InputError: missing, empty, truncated, wrong type, a value that is not a number; names file and place.
     """
-    where = Path(path)
-    reader = {".csv": _read_csv, ".json": _read_json, ".npz": _read_npz}.get(where.suffix.lower())
-    if reader is None:
-        raise InputError(f"{path}: unknown ending '{where.suffix}'.", _HINT)
+    _reader_of(path)
     try:
-        content = where.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path.") from None
+    return parse_track(content, str(path), fps)
+
+
+def parse_track(content: bytes, name: str, fps: float | None = None) -> CoefficientTrack:
+    """`read_track` for a file's content; `name` is the file's, whose ending tells the format."""
+    reader = _reader_of(name)
     if not content.strip():
-        raise InputError(f"{path}: is empty.", "Export the track again.")
+        raise InputError(f"{name}: is empty.", "Export the track again.")
     try:
         return reader(content, fps)
     except InputError as error:
-        raise InputError(f"{path}: {error.message}", error.hint) from None
+        raise InputError(f"{name}: {error.message}", error.hint) from None
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: is not a readable {where.suffix} track ({error}).", "Export the track again."
-        ) from None
+        text = f"{name}: is not a readable {Path(name).suffix} track ({error})."
+        raise InputError(text, "Export the track again.") from None
+
+
+def _reader_of(path: str | Path) -> Callable[[bytes, float | None], CoefficientTrack]:
+    """What reads a file of this ending.
+
+    Raises:
+        InputError: unknown ending.
+    """
+    reader = {".csv": _read_csv, ".json": _read_json, ".npz": _read_npz}.get(Path(path).suffix.lower())
+    if reader is None:
+        raise InputError(f"{path}: unknown ending '{Path(path).suffix}'.", _HINT)
+    return reader
 
 
 def _json_text(track: CoefficientTrack) -> str:

@@ -9,6 +9,7 @@ One rig is one file, `data/rigs/NAME.json`; adding a rig is adding a file. Keys 
 - `at_least`: so many different shapes must be there; fewer may be coincidence
 - `drives`: of `names`, {channel: {shape: gain}}; gains are for a rig whose sliders go from 0 to 1
 - `prefixes`: of `names`, what may stand before each shape; [""] without it
+- `also`: of `names`, {shape: other names of it}
 - `numbered`: of `numbered`, the stems and first numbers of shapes and channels
 - `range`: [lowest, highest] value of its shapes; [0, 1] without it. `unit`: a shape's value where it is fully there
 - `head_bone`, `turns`: {bone: its three channels, an axis-angle vector}
@@ -46,7 +47,7 @@ Triple = tuple[str, str, str]
 
 _RIGS: Final = "data/rigs"
 _REQUIRED: Final = frozenset(("name", "source", "space", "recognise", "at_least"))
-_OPTIONAL: Final = frozenset(("drives", "prefixes", "numbered", "range", "unit", "head_bone", "turns"))
+_OPTIONAL: Final = frozenset(("drives", "prefixes", "also", "numbered", "range", "unit", "head_bone", "turns"))
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Rig:
     at_least: int
     drives: Mapping[str, Mapping[str, float]]
     prefixes: tuple[str, ...]
+    also: Mapping[str, tuple[str, ...]]
     numbered: Numbering | None
     low: float
     high: float
@@ -152,6 +154,7 @@ def parse_rig(rig_id: str, data: Mapping[str, Any]) -> Rig:
         at_least=data["at_least"],
         drives=MappingProxyType({channel: MappingProxyType(dict(shapes)) for channel, shapes in drives.items()}),
         prefixes=tuple(data.get("prefixes", ("",))),
+        also=MappingProxyType({shape: tuple(names) for shape, names in data.get("also", {}).items()}),
         numbered=Numbering(**data["numbered"]) if "numbered" in data else None,
         low=float(low),
         high=float(high),
@@ -214,7 +217,7 @@ def rig_profile(
     """
     rotations = turns_of(rig, head_bone, head_axes, head_order)
     turned = {name for turn in rotations for name in turn.sources}
-    drives = drives_of(rows)
+    drives = tuple(drive for drive in drives_of(rows) if drive.source in channels)
     ignored = set(channels) - turned - {drive.source for drive in drives}
     ignored |= {*HEAD_TRANSLATION, *HEAD_ROTATION} - turned
     return RigProfile(rig.name, rig.space, drives, rotations, limits_of(rig), tuple(sorted(ignored)), overshoot)
@@ -265,8 +268,13 @@ def _with_prefix(rig: Rig, names: tuple[str, ...], prefix: str) -> dict[str, str
     there: dict[str, str] = {}
     for name in names:
         there.setdefault(_plain(name), name)
-    wanted = dict.fromkeys(shape for shapes in rig.drives.values() for shape in shapes)
-    return {shape: there[_plain(prefix + shape)] for shape in wanted if _plain(prefix + shape) in there}
+    found: dict[str, str] = {}
+    for shape in dict.fromkeys(shape for shapes in rig.drives.values() for shape in shapes):
+        spellings = [_plain(prefix + name) for name in (shape, *rig.also.get(shape, ()))]
+        for spelled in spellings:
+            if spelled in there:
+                found.setdefault(shape, there[spelled])
+    return found
 
 
 def _plain(name: str) -> str:

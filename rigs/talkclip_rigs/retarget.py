@@ -18,15 +18,13 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from talkclip.coefficients import ARKIT52, HEAD6, CoefficientTrack
+from talkclip.coefficients import HEAD6, CoefficientTrack
 from talkclip.errors import InputError
-from talkclip_rigs.flame import FLAME_POSE_CHANNELS
 from talkclip_rigs.rotations import (
     euler_from_matrix,
     matrix_from_axis_angle,
     matrix_from_pitch_yaw_roll,
 )
-from talkclip_rigs.spelling import NameMatch
 
 Floats = NDArray[np.float32]
 EulerOrder = Literal["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
@@ -207,64 +205,6 @@ def _add_rotations(
             name = f"{turn.bone}.rotation_{letter}"
             channels[name] = euler[:, index].astype(np.float32)
             targets[name] = ChannelTarget("rotation", turn.bone, index, turn.order)
-
-
-def arkit_profile(
-    match: NameMatch,
-    *,
-    head_bone: str | None = None,
-    head_axes: Axes = BLENDER_WORLD_AXES,
-    head_order: EulerOrder = "XYZ",
-    overshoot: float = 1.0,
-) -> RigProfile:
-    """The profile of a rig whose shapes bear ARKit names in some spelling.
-
-    Args:
-        match: what `spelling.match_names` recognised.
-        head_bone: bone that turns the head ("" = the object itself); None ignores head rotation.
-        head_axes: that bone's axes in the character's, one a row.
-        head_order: that bone's `rotation_mode`.
-        overshoot: see `RigProfile`.
-
-    Returns:
-        Shapes limited to 0..1; shapes the rig lacks, and head translation, are in `ignored`.
-    """
-    drives = [Drive(arkit, name) for arkit in ARKIT52 for name in match.targets(arkit)]
-    ignored: tuple[str, ...] = match.missing + HEAD_TRANSLATION
-    rotations: tuple[RotationDrive, ...] = ()
-    if head_bone is None:
-        ignored += HEAD_ROTATION
-    else:
-        rotations = (RotationDrive(HEAD_ROTATION, head_bone, "pitch_yaw_roll", head_axes, head_order),)
-    return RigProfile("ARKit shapes", "arkit52", tuple(drives), rotations, {"*": (0.0, 1.0)}, ignored, overshoot)
-
-
-# FLAME's Blender add-on gives every expression key the slider range -10..10 (rig_maps flame_blender).
-FLAME_KEY_LIMIT: Final = 10.0
-
-
-def flame_profile(names: Sequence[str], *, head_bone: str | None = "neck") -> RigProfile:
-    """The profile of FLAME's Blender object: shape keys `Exp1`, `Exp2`, ... and bones neck, jaw, left_eye, right_eye.
-
-    Source channel `exp{k}` drives key `Exp{k + 1}`: the space counts from 0, the add-on's keys from 1.
-
-    Args:
-        names: the track's channels, or those of a `FlameMap`.
-        head_bone: bone that takes the head's rotation; None ignores it.
-    """
-    drives = tuple(Drive(name, f"Exp{int(name[3:]) + 1}") for name in names if is_expression(name))
-    rotations = [RotationDrive(channels, bone, "axis_angle") for bone, channels in FLAME_POSE_CHANNELS.items()]
-    ignored: tuple[str, ...] = HEAD_TRANSLATION
-    if head_bone is None:
-        ignored += HEAD_ROTATION
-    else:
-        rotations.append(RotationDrive(HEAD_ROTATION, head_bone, "pitch_yaw_roll"))
-    return RigProfile("FLAME", "flame", drives, tuple(rotations), {"*": (-FLAME_KEY_LIMIT, FLAME_KEY_LIMIT)}, ignored)
-
-
-def is_expression(name: str) -> bool:
-    """Whether a channel of space `flame` is an expression coefficient (`exp0`, `exp1`, ...)."""
-    return name.startswith("exp") and name[3:].isdecimal()
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:

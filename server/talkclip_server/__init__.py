@@ -7,11 +7,13 @@
     jobs.py              what clients asked for, and what is still to be sent
     scheduler.py         which job goes to which worker, and when
     store.py             uploaded files, by content hash
+    questions.py         what clients ask beside their jobs
     worker.py            carries out orders on an engine, in a thread
     process.py           the same in a process of its own, which may crash
     engine.py            what an engine is
     pipeline_engine.py   a pipeline as an engine
     videos.py            its `render`
+    readings.py          its `read`
     security.py          keys, and who may come in
     address.py           where it may listen
     log.py               what it writes

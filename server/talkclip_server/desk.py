@@ -25,6 +25,7 @@ from talkclip.protocol import (
     Put,
     PutChunk,
     PutState,
+    Read,
     Render,
     ServerLimits,
     Status,
@@ -34,6 +35,7 @@ from talkclip.protocol import (
 )
 from talkclip_server.front import Front
 from talkclip_server.jobs import Job, JobTable, Session
+from talkclip_server.questions import Questions
 from talkclip_server.scheduler import Scheduler
 from talkclip_server.store import AudioStore
 from talkclip_server.worker import failure_of
@@ -74,6 +76,7 @@ class Desk:
         front: Front,
         table: JobTable,
         scheduler: Scheduler,
+        questions: Questions,
         store: AudioStore,
         limits: ServerLimits,
         info: EngineInfo,
@@ -82,6 +85,7 @@ class Desk:
         self._front = front
         self._table = table
         self._scheduler = scheduler
+        self._questions = questions
         self._store = store
         self._limits = limits
         self._info = info
@@ -110,6 +114,8 @@ class Desk:
                 job.credited_s = time.monotonic()
             case Cancel() if job is not None:
                 self._backstage.end(job, failure_of(job.id, Cancelled()))
+            case Read():
+                self._questions.ask(session, message)
             case Ping():
                 self._backstage.send(session, Pong(message.id))
             case Status():
@@ -176,6 +182,8 @@ class Desk:
         if isinstance(order, Render) and order.renderer not in self._info.renderers:
             hint = f"It has: {', '.join(self._info.renderers) or 'none'}."
             raise InputError(f"This server has no renderer '{order.renderer}'.", hint)
+        if order.styles and not self._info.style_clips:
+            raise InputError("This server takes no style from clips.", "Direct the line by prompts, or update it.")
         if len(session.jobs) >= limits.jobs_per_client:
             text = f"This client has {limits.jobs_per_client} jobs already, the most allowed."
             raise TalkClipError(text, "Wait for one of them, or cancel it.", "busy")
@@ -184,12 +192,18 @@ class Desk:
             raise TalkClipError(text, "Take them, or cancel their jobs.", "busy")
         if len(self._scheduler.waiting) >= limits.waiting_jobs or self._table.pending_bytes > _MAX_PENDING_BYTES:
             raise TalkClipError("The server has more work than it can queue.", "Try again in a moment.", "busy")
-        if not self._store.has(order.audio.sha256):
-            text = f"The server does not have the sound '{order.audio.name}' (any more)."
-            raise TalkClipError(text, "Upload it with 'put', then ask again.", "unknown_audio")
-        if isinstance(order, Render) and order.portrait is not None and not self._store.has(order.portrait):
-            text = "The server does not have the portrait (any more)."
-            raise TalkClipError(text, "Upload it with 'put', then ask again.", "unknown_audio")
+        self._check_files(order)
+
+    def _check_files(self, order: Animate) -> None:
+        """Refuse what names files that are not here."""
+        named = {f"the sound '{order.audio.name}'": order.audio.sha256}
+        named |= {f"the style clip '{style.name}'": style.sha256 for style in order.styles}
+        if isinstance(order, Render) and order.portrait is not None:
+            named["the portrait"] = order.portrait
+        for what, sha256 in named.items():
+            if not self._store.has(sha256):
+                text = f"The server does not have {what} (any more)."
+                raise TalkClipError(text, "Upload it with 'put', then ask again.", "unknown_audio")
 
     def _hold_files(self, job: Job) -> None:
         for sha256 in job.files:

@@ -51,8 +51,10 @@ class Job:
     @property
     def files(self) -> tuple[str, ...]:
         """The uploaded files it reads, by hash."""
-        portrait = self.order.portrait if isinstance(self.order, Render) else None
-        return (self.order.audio.sha256,) if portrait is None else (self.order.audio.sha256, portrait)
+        names = [self.order.audio.sha256, *(style.sha256 for style in self.order.styles)]
+        if isinstance(self.order, Render) and self.order.portrait is not None:
+            names.append(self.order.portrait)
+        return tuple(dict.fromkeys(names))
 
 
 @dataclasses.dataclass(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -24,18 +24,24 @@ from talkclip.protocol import (
     Message,
     Render,
     TrackHeader,
+    UnderstoodPrompt,
     WeightInfo,
 )
 from talkclip.timeline import PromptTimeline
+from talkclip_server.engine import Files
 
 if TYPE_CHECKING:
     from talkclip.engine.pipeline import PipelineInfo
-    from talkclip.engine.request import AnimateRequest, AnimateResult
+    from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
     from talkclip.engine.streaming import Finished, Span, Stretch
+    from talkclip.engine.style_clips import StyleClips
+    from talkclip.engine.text.understand import PromptReading
 
 _CLIP_CACHE_BYTES = 256 << 20
 _KEPT_PARTS = 32
 _MAX_PHONES = 50_000  # about an hour of speech; more would not fit into one message
+# A video of some seconds takes longer to follow than its line to animate.
+_TRACKING_SHARE = 0.8
 # Where each stage of the pipeline stands in the whole job, by the time it takes for a clip never seen before.
 _STAGE_SPANS = {
     "audio": (0.0, 0.1),
@@ -59,6 +65,14 @@ class PipelineLike(Protocol):
 
 
 @runtime_checkable
+class ReadingLike(Protocol):
+    """The part of `talkclip.engine.pipeline.Pipeline` that reads prompts."""
+
+    def read(self, prompt: str) -> PromptReading:
+        """What a prompt is understood to say."""
+
+
+@runtime_checkable
 class StreamingLike(PipelineLike, Protocol):
     """The part of `talkclip.engine.streaming.StreamingPipeline` that is used here."""
 
@@ -73,6 +87,7 @@ class StreamingLike(PipelineLike, Protocol):
         before: PromptTimeline,
         progress: ProgressCallback | None = None,
         cancel: CancelCheck | None = None,
+        restyled: Collection[str] = (),
     ) -> Iterator[Span | Stretch | Finished]:
         """The frames in which the request's timeline differs from `before`."""
 
@@ -88,6 +103,7 @@ class PipelineEngine:
         self._max_audio_s = max_audio_s
         self._clips: collections.OrderedDict[str, tuple[AudioClip, tuple[str, ...]]] = collections.OrderedDict()
         self._parts: collections.OrderedDict[AudioSource, AudioClip] = collections.OrderedDict()
+        self._style_clips: StyleClips | None = None
 
     def info(self) -> EngineInfo:
         """What the pipeline says of itself, and the hashes its weights are checked against."""
@@ -98,39 +114,48 @@ class PipelineEngine:
         weights = tuple(WeightInfo(weight.id, weight.sha256) for weight in WEIGHTS.values())
         return EngineInfo(
             active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS),
-            FORMATS,
+            FORMATS, active.style_clips,
         )  # fmt: skip
 
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """See `ReadingEngine.read`."""
+        from talkclip_server.readings import understood
+
+        if not isinstance(self._pipeline, ReadingLike):
+            raise InputError("This server does not tell what it understands of a prompt.", "Update it.")
+        return understood(self._pipeline.read(prompt))
+
     def animate(
-        self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
+        self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         """See `Engine.animate`."""
         if isinstance(order, Edit) and order.script:
             raise InputError("An edit changes prompts, not words: it has no script.", "Ask for the whole line again.")
         begin_s = time.perf_counter()
-        staged = _whole_job(progress, _STAGE_SPANS)
-        clip, notes = self._clip(order, audio, staged, cancel)
-        request = _request(order, clip)
+        styles, begun = self._styles(order, files, progress, cancel)
+        staged = _whole_job(progress, _STAGE_SPANS, begun)
+        clip, notes = self._clip(order, files[order.audio.sha256], staged, cancel)
+        request = _request(order, clip, styles)
         if not isinstance(self._pipeline, StreamingLike):
             yield from self._at_once(order, request, notes, chunk_frames, begin_s, staged, cancel)
             return
         if isinstance(order, Edit):
-            items = self._pipeline.edit(request, order.before, staged, cancel)
+            items = self._pipeline.edit(request, order.before, staged, cancel, order.restyled)
         else:
             items = self._pipeline.stream(request, staged, cancel)
         yield from _messages(order, items, notes, chunk_frames, begin_s)
 
-    def render(
-        self, order: Render, audio: Path, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
-    ) -> Iterator[Message]:
+    def render(self, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
         """See `VideoEngine.render`."""
         from talkclip_server.videos import STAGE_SPANS, chosen_renderer, render_messages, wanted_frames
 
         chosen_renderer(order)
         begin_s = time.perf_counter()
-        staged = _whole_job(progress, STAGE_SPANS)
-        clip, notes = self._clip(order, audio, staged, cancel)
-        result = self._pipeline.animate(_request(order, clip), staged, cancel)
+        styles, begun = self._styles(order, files, progress, cancel)
+        staged = _whole_job(progress, STAGE_SPANS, begun)
+        clip, notes = self._clip(order, files[order.audio.sha256], staged, cancel)
+        result = self._pipeline.animate(_request(order, clip, styles), staged, cancel)
+        portrait = None if order.portrait is None else files[order.portrait]
         yield from render_messages(order, result.track, clip, portrait, staged, cancel)
         yield _done(order, len(wanted_frames(order, result.track.n_frames)), begin_s, notes, result)
 
@@ -150,6 +175,30 @@ class PipelineEngine:
         yield _header(order, result.track, result.track.n_frames, part)
         yield from _chunks(order, 0, result.track, result.layers, chunk_frames)
         yield _done(order, result.track.n_frames, begin_s, notes, result)
+
+    def _styles(
+        self, order: Animate, files: Files, progress: ProgressCallback, cancel: CancelCheck
+    ) -> tuple[tuple[StyleClip, ...], float]:
+        """The order's style clips, and how much of the whole job it was to read them: nothing, where they are kept."""
+        playing = [style for style in order.styles if style.weight > 0]
+        if not playing:
+            return (), 0.0
+        from talkclip.engine.request import StyleClip
+        from talkclip.engine.style_clips import StyleClips
+
+        self._style_clips = self._style_clips or StyleClips.default()
+        found: list[StyleClip] = []
+        begun = 0.0
+        for style in playing:
+
+            def of_all(stage: str, fraction: float, text: str, name: str = style.name) -> None:
+                nonlocal begun
+                begun = _TRACKING_SHARE
+                progress(stage, begun * (len(found) + fraction) / len(playing), f"{name}: {text}")
+
+            track = self._style_clips.track(files[style.sha256], style.name, style.sha256, of_all, cancel)
+            found.append(StyleClip(track, style.weight, style.uid))
+        return tuple(found), begun
 
     def _clip(
         self, order: Animate, audio: Path, progress: ProgressCallback, cancel: CancelCheck
@@ -250,7 +299,7 @@ def _done(
     return Done(order.id, n_frames, time.perf_counter() - begin_s, phones.backend, said, known, result.timeline)
 
 
-def _request(order: Animate, clip: AudioClip) -> AnimateRequest:
+def _request(order: Animate, clip: AudioClip, styles: tuple[StyleClip, ...]) -> AnimateRequest:
     from talkclip.engine.request import AnimateRequest
 
     return AnimateRequest(
@@ -263,6 +312,7 @@ def _request(order: Animate, clip: AudioClip) -> AnimateRequest:
         space=order.space,
         gains=order.gains,
         seed=order.seed,
+        styles=styles,
         layers=order.layers,
     )
 
@@ -272,14 +322,14 @@ def _renamed(text: str, path: Path, name: str) -> str:
     return text.replace(str(path), name).replace(path.name, name)
 
 
-def _whole_job(progress: ProgressCallback, spans: dict[str, tuple[float, float]]) -> ProgressCallback:
-    """Fractions of a stage -> fractions of the whole job that never run backwards."""
+def _whole_job(progress: ProgressCallback, spans: dict[str, tuple[float, float]], begun: float) -> ProgressCallback:
+    """Fractions of a stage -> fractions of the whole job, from `begun` on, that never run backwards."""
     furthest = 0.0
 
     def staged(stage: str, fraction: float, text: str) -> None:
         nonlocal furthest
         low, high = spans.get(stage, (furthest, furthest))
         furthest = max(furthest, low + (high - low) * min(max(fraction, 0.0), 1.0))
-        progress(stage, furthest, text)
+        progress(stage, begun + (1 - begun) * furthest, text)
 
     return staged

@@ -29,6 +29,7 @@ from talkclip.protocol import (
     Animate,
     EngineInfo,
     Failure,
+    Read,
     ServerLimits,
     Welcome,
     decode,
@@ -68,8 +69,9 @@ class ProcessWorker:
         self._arguments = (make_engine, chunk_frames, send_tracebacks, shown_level())
         self._deliver = deliver
         self._orders: dict[int, Order] = {}
+        self._questions: dict[int, Read] = {}
         self._closing = threading.Event()
-        self._lock = threading.Lock()  # of `_orders`, and of writing to the pipe
+        self._lock = threading.Lock()  # of `_orders` and `_questions`, and of writing to the pipe
         self._reader: threading.Thread | None = None
         self._spawn()
         self.info = self._wait_until_ready()
@@ -83,10 +85,16 @@ class ProcessWorker:
 
     def start(self, order: Order) -> None:
         """Begin."""
-        portrait = None if order.portrait is None else str(order.portrait)
+        files = {sha256: str(path) for sha256, path in order.files.items()}
         with self._lock:
             self._orders[order.key] = order
-            self._write(["order", order.key, str(order.audio), portrait, order.long, encode(order.animate)])
+            self._write(["order", order.key, files, order.long, encode(order.animate)])
+
+    def ask(self, key: int, question: Read) -> None:
+        """Answer in the process, beside its orders."""
+        with self._lock:
+            self._questions[key] = question
+            self._write(["ask", key, encode(question)])
 
     def cancel(self, key: int) -> None:
         """Tell the engine at its next check."""
@@ -153,9 +161,10 @@ class ProcessWorker:
                 self._pass_on(Output(key, op, frame))
 
     def _pass_on(self, output: Output) -> None:
-        if output.last:
+        if output.last or output.key in self._questions:
             with self._lock:
                 self._orders.pop(output.key, None)
+                self._questions.pop(output.key, None)
         self._deliver(output)
 
     def _replace(self, failed_starts: int) -> None:
@@ -166,6 +175,7 @@ class ProcessWorker:
             self._process.join(_GOODBYE_S)
             _log.error("event=worker_died exit=%s failed_starts=%d", self._process.exitcode, failed_starts)
             orders, self._orders = self._orders, {}
+            questions, self._questions = self._questions, {}
             self._pipe.close()
             self._process.close()
             self._spawn()
@@ -175,6 +185,9 @@ class ProcessWorker:
                 order.animate.id, "worker_died", text, "Ask again. If it repeats, report it with the sound."
             )
             self._deliver(Output(order.key, Failure.op, encode(failure), died=True))
+        for key, question in questions.items():
+            text = "The worker process died before it could answer; another one has taken its place."
+            self._deliver(Output(key, Failure.op, encode(Failure(question.id, "worker_died", text, "Ask again."))))
         if failed_starts > 1:  # it dies while it loads: do not spin
             self._closing.wait(min(failed_starts, _MAX_PAUSE_S))
 
@@ -188,8 +201,11 @@ def _process_main(
     if log_level is not None:
         log_to_stderr(log_level)
 
+    talking = threading.Lock()  # orders and questions are answered by two threads
+
     def say(output: Output) -> None:
-        pipe.send_bytes(msgpack.packb([output.key, output.op, output.frame]))
+        with talking:
+            pipe.send_bytes(msgpack.packb([output.key, output.op, output.frame]))
 
     try:
         worker = ThreadWorker(make_engine(), chunk_frames, say, send_tracebacks)
@@ -205,10 +221,14 @@ def _process_main(
             os._exit(0)  # the server is gone; the engine may be anywhere
         if what == "cancel":
             worker.cancel(key)
+        elif what == "ask":
+            question = decode(rest[0], FROM_CLIENT)
+            assert isinstance(question, Read)
+            worker.ask(key, question)
         elif what == "hold":
             worker.hold(key, *rest)
         else:
-            audio, portrait, long, frame = rest
+            files, long, frame = rest
             animate = decode(frame, FROM_CLIENT)
             assert isinstance(animate, Animate)
-            worker.start(Order(key, animate, Path(audio), None if portrait is None else Path(portrait), long))
+            worker.start(Order(key, animate, {sha256: Path(path) for sha256, path in files.items()}, long))

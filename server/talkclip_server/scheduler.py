@@ -19,8 +19,10 @@ import enum
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from talkclip.protocol import Animate, Edit, Render, WorkerReport
+from talkclip.protocol import Animate, Edit, Render, StyleSource, WorkerReport
+from talkclip.track_io import SUFFIXES
 from talkclip_server.jobs import Job
 from talkclip_server.worker import Order, Worker
 
@@ -28,8 +30,9 @@ LONG_S = 60.0
 # A sound never decoded is long when its file is larger than a minute's in any usual form.
 _LONG_BYTES = 6 << 20
 _REMEMBERED_SOUNDS = 8  # per worker: about what it keeps
-_REMEMBERED_LENGTHS = 4096
+_REMEMBERED_FILES = 4096
 _TRIES = 2
+_T = TypeVar("_T")
 _log = logging.getLogger("talkclip.server")
 
 
@@ -79,6 +82,7 @@ class Scheduler:
         self._path_of = path_of
         self._running: dict[int, tuple[_Seat, Job]] = {}
         self._lengths_s: collections.OrderedDict[str, float] = collections.OrderedDict()
+        self._read_clips: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._begun = 0
 
     def add(self, job: Job) -> None:
@@ -141,9 +145,9 @@ class Scheduler:
         if key not in self._running:
             return
         seat, job = self._running[key]
-        self._lengths_s[job.order.audio.sha256] = length_s
-        while len(self._lengths_s) > _REMEMBERED_LENGTHS:
-            self._lengths_s.popitem(last=False)
+        _remember(self._lengths_s, job.order.audio.sha256, length_s)
+        for style in job.order.styles:  # the frames are on their way: its clips have been read
+            _remember(self._read_clips, style.sha256, None)
         if length_s > LONG_S and seat.lane_of(job) is Lane.SHORT and Lane.LONG not in seat.jobs:
             seat.jobs[Lane.LONG] = seat.jobs.pop(Lane.SHORT)
 
@@ -153,6 +157,10 @@ class Scheduler:
             return 0
         return len(self._running) + self.waiting.index(job)
 
+    def least_busy(self) -> Worker:
+        """The worker with the fewest jobs."""
+        return min(self._seats, key=lambda seat: len(seat.jobs)).worker
+
     def reports(self) -> tuple[WorkerReport, ...]:
         """What each worker is doing."""
         return tuple(
@@ -161,7 +169,7 @@ class Scheduler:
         )
 
     def _lane(self, order: Animate) -> Lane:
-        if isinstance(order, Render):
+        if isinstance(order, Render) or any(map(self._must_be_followed, order.styles)):
             return Lane.LONG
         source = order.audio
         length_s = self._lengths_s.get(source.sha256)
@@ -174,6 +182,10 @@ class Scheduler:
                 size = 0
             return Lane.LONG if size > _LONG_BYTES else Lane.SHORT
         return Lane.LONG if length_s > (10 * LONG_S if isinstance(order, Edit) else LONG_S) else Lane.SHORT
+
+    def _must_be_followed(self, style: StyleSource) -> bool:
+        """Whether a clip is a video that no worker has read so far."""
+        return style.sha256 not in self._read_clips and Path(style.name).suffix.lower() not in SUFFIXES
 
     def _choose(self, lane: Lane) -> tuple[Job, _Seat] | None:
         if lane is Lane.LONG and sum(Lane.LONG in seat.jobs for seat in self._seats) >= max(1, len(self._seats) - 1):
@@ -194,5 +206,11 @@ class Scheduler:
         seat.jobs[lane] = job
         seat.remember(job.order.audio.sha256)
         self._running[job.key] = seat, job
-        sound, *others = (self._path_of(sha256) for sha256 in job.files)
-        seat.worker.start(Order(job.key, job.order, sound, others[0] if others else None, lane is Lane.LONG))
+        files = {sha256: self._path_of(sha256) for sha256 in job.files}
+        seat.worker.start(Order(job.key, job.order, files, lane is Lane.LONG))
+
+
+def _remember(known: collections.OrderedDict[str, _T], sha256: str, value: _T) -> None:
+    known[sha256] = value
+    while len(known) > _REMEMBERED_FILES:
+        known.popitem(last=False)

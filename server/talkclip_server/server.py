@@ -39,6 +39,7 @@ from talkclip.protocol import (
 from talkclip_server.desk import Desk, stopping_error
 from talkclip_server.front import Front
 from talkclip_server.jobs import Job, JobTable, Session
+from talkclip_server.questions import Questions
 from talkclip_server.scheduler import Scheduler
 from talkclip_server.security import Keyring
 from talkclip_server.store import AudioStore
@@ -103,7 +104,8 @@ class Server:
         self.address = self._front.address
         self._scheduler = Scheduler(self._workers, store.path)
         info = self._workers[0].info
-        self._desk = Desk(self, self._front, self._table, self._scheduler, store, limits, info)
+        self._questions = Questions(self._scheduler.least_busy)
+        self._desk = Desk(self, self._front, self._table, self._scheduler, self._questions, store, limits, info)
         self._spaces = info.spaces
         self._active_s = self._kept_house_s = time.monotonic()
 
@@ -204,6 +206,10 @@ class Server:
     # --- jobs -----------------------------------------------------------------------------------------------------
 
     def _take_output(self, output: Output) -> None:
+        if output.key < 0:
+            if asker := self._questions.answered(output):
+                self._front.send(asker, output.frame)
+            return
         if output.died:
             self._scheduler.worker_died(output.key)
         finished = self._scheduler.finished(output.key) if output.last else None
@@ -278,6 +284,7 @@ class Server:
         self._front.sessions.pop(session.identity, None)
         for job in list(session.jobs.values()):
             self._forget(job, well=False)
+        self._questions.drop(session)
         session.outbox.clear()
         self._active_s = time.monotonic()
         _log.info("event=left client=%r why=%s clients=%d", session.name, why, len(self._front.sessions))

@@ -12,17 +12,30 @@ from __future__ import annotations
 import collections
 import dataclasses
 import logging
+import queue
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.progress import CancelCheck, ProgressCallback
-from talkclip.protocol import Animate, Done, EngineInfo, Failure, Message, Progress, ProtocolError, Render, encode
-from talkclip_server.engine import Engine, VideoEngine
+from talkclip.protocol import (
+    Animate,
+    Done,
+    EngineInfo,
+    Failure,
+    Message,
+    Progress,
+    ProtocolError,
+    Read,
+    Reading,
+    Render,
+    UnderstoodPrompt,
+    encode,
+)
+from talkclip_server.engine import Engine, Files, ReadingEngine, VideoEngine
 
 _MAX_TEXT = 2_000
 _PROGRESS_EVERY_S = 0.05
@@ -42,15 +55,13 @@ class Order:
     Attributes:
         key: the loop's number of the job.
         animate: what to do; an `Edit` and a `Render` are kinds of it.
-        audio: the sound's file.
-        portrait: the picture's file, where there is one.
+        files: the uploaded files that it names.
         long: whether it gives way to others from the start.
     """
 
     key: int
     animate: Animate
-    audio: Path
-    portrait: Path | None = None
+    files: Files
     long: bool = False
 
 
@@ -93,6 +104,9 @@ class Worker(Protocol):
     def start(self, order: Order) -> None:
         """Begin as soon as the orders it has allow."""
 
+    def ask(self, key: int, question: Read) -> None:
+        """Answer beside the orders, by one output with this key."""
+
     def cancel(self, key: int) -> None:
         """Nobody wants the result of order `key` any more; nothing happens when that is not the one being done."""
 
@@ -122,6 +136,8 @@ class ThreadWorker:
         self._held: set[int] = set()
         # A daemon: an engine that hangs in native code must not keep the process from stopping.
         threading.Thread(target=self._run, name="talkclip-worker", daemon=True).start()
+        self._questions: queue.SimpleQueue[tuple[int, Read] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._answer, name="talkclip-reader", daemon=True).start()
 
     def start(self, order: Order) -> None:
         """Begin."""
@@ -129,6 +145,10 @@ class ThreadWorker:
             self._cancelled[order.key] = threading.Event()
             self._orders.append(order)
             self._arrived.notify()
+
+    def ask(self, key: int, question: Read) -> None:
+        """Answer in a thread of its own."""
+        self._questions.put((key, question))
 
     def cancel(self, key: int) -> None:
         """Tell the engine at its next check."""
@@ -147,6 +167,7 @@ class ThreadWorker:
         with self._arrived:
             self._closed = True
             self._arrived.notify()
+        self._questions.put(None)
 
     def _run(self) -> None:
         while True:
@@ -157,6 +178,23 @@ class ThreadWorker:
                 order = min(self._orders, key=lambda order: order.long)  # the first short one, else the first
                 self._orders.remove(order)
             self._finish(order)
+
+    def _answer(self) -> None:
+        """Questions, one after the other, until `close`."""
+        while (asked := self._questions.get()) is not None:
+            key, question = asked
+            try:
+                answer: Message = Reading(question.id, self._read(question.prompt))
+                frame = encode(answer)
+            except BaseException as error:  # as for orders: the worker lives on, the client is told
+                answer = failure_of(question.id, error, self._send_tracebacks)
+                frame = encode(answer)
+            self._deliver(Output(key, answer.op, frame))
+
+    def _read(self, prompt: str) -> UnderstoodPrompt:
+        if not isinstance(self._engine, ReadingEngine):
+            raise InputError("This server does not tell what it understands of a prompt.", "Update it.")
+        return self._engine.read(prompt)
 
     def _finish(self, order: Order) -> None:
         """Carry an order out, whatever becomes of it."""
@@ -216,8 +254,8 @@ class ThreadWorker:
         if isinstance(order.animate, Render):
             if not isinstance(self._engine, VideoEngine):
                 raise InputError("This server draws no videos.", "Ask for coefficients, and render them yourself.")
-            return self._engine.render(order.animate, order.audio, order.portrait, progress, cancel)
-        return self._engine.animate(order.animate, order.audio, self._chunk_frames, progress, cancel)
+            return self._engine.render(order.animate, order.files, progress, cancel)
+        return self._engine.animate(order.animate, order.files, self._chunk_frames, progress, cancel)
 
     def _say(self, order: Order, message: Message) -> None:
         try:

@@ -13,11 +13,9 @@ from talkclip.phones import read_phones
 from talkclip.script import ScriptPart, parse_script
 from talkclip.timebase import parse_fps
 from talkclip.timeline import PromptEdit, PromptTimeline
-from talkclip.track_io import SUFFIXES, read_track
 
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
-    from talkclip.coefficients import CoefficientTrack
     from talkclip.engine.request import AnimateRequest, StyleClip
     from talkclip.progress import ProgressCallback
 
@@ -33,7 +31,13 @@ Script = Annotated[
     typer.Option(help='Transcript with stage directions: "[furious] Get out! [breaking] Please."'),
 ]
 Timeline = Annotated[Path | None, typer.Option(help="Prompt segments over time, as JSON (docs/formats.md).")]
-Phones = Annotated[Path | None, typer.Option(help="Phones and times to use: JSON or Praat TextGrid.")]
+Phones = Annotated[
+    Path | None,
+    typer.Option(
+        "--phones",
+        help="Phones and times to use: JSON or Praat TextGrid. With --text only around changed words they are new.",
+    ),
+]
 Intensity = Annotated[float, typer.Option(help="0 = neutral, 1 = as the prompt says, 2 = twice.")]
 Edit = Annotated[
     list[str] | None,
@@ -58,6 +62,15 @@ Backend = Annotated[
     str, typer.Option(help="Speech back end: auto, fast, align (needs --text) or whisper; see `talkclip doctor`.")
 ]
 FlameFile = Annotated[Path | None, typer.Option("--flame", help="Your FLAME model (generic_model.pkl or .npz).")]
+AdapterFile = Annotated[
+    Path | None, typer.Option("--adapter", help="Hear prompts through another text encoder: file of `talkclip adapt`.")
+]
+TextEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder", help="The encoder of --adapter where the file cannot say it: clip:MODEL=FILE, clip:MODEL/TAG."
+    ),
+]
 KeysFolder = Annotated[
     Path | None, typer.Option("--keys", help="Folder of `talkclip keys`: only clients with a key may come in.")
 ]
@@ -129,35 +142,21 @@ class Direction:
             space=self.space,
             gains=LayerGains(mouth=self.mouth, blinks=self.blinks, head=self.head),
             seed=self.seed,
-            style=self._style(progress),
+            styles=self._styles(progress),
         )
 
-    def _style(self, progress: ProgressCallback | None) -> StyleClip | None:
-        """The style clip that is asked for."""
+    def _styles(self, progress: ProgressCallback | None) -> tuple[StyleClip, ...]:
+        """The style clip that is asked for, of the whole line."""
         if self.style_video is None:
-            return None
+            return ()
         from talkclip.engine.request import StyleClip
+        from talkclip.engine.style_clips import StyleClips
 
         weight = self.style_weight
         if weight is None:
             weight = 0.5 if self.prompt or self.script or self.timeline or self.edits else 1.0
-        return StyleClip(_style_track(self.style_video, progress), weight)
-
-
-def _style_track(path: Path, progress: ProgressCallback | None) -> CoefficientTrack:
-    """A track file, or a video that is followed.
-
-    Raises:
-        InputError: missing, unreadable, no face, or coefficients of another space.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        from talkclip.engine.tracking.video import track_video
-
-        return track_video(path, progress)
-    track = read_track(path)
-    if track.space != "arkit52":
-        raise InputError(f"{path}: holds {track.space}; a style is taken from arkit52.", "Give an arkit52 track.")
-    return track
+        track = StyleClips.default().track(self.style_video, str(self.style_video), progress=progress)
+        return (StyleClip(track, weight),)
 
 
 def transcript(text: str | None) -> str | None:

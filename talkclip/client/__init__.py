@@ -7,7 +7,8 @@ from talkclip.client.failures import ConnectionFailed
 from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
 from talkclip.client.pumped import Timeouts
-from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
+from talkclip.client.reading import ReadingJob
+from talkclip.client.request import EditReply, Frames, SegmentStyle, SpeakReply, SpeakRequest
 from talkclip.client.sequence_job import (
     SequenceJob,
     SequencePlace,
@@ -29,6 +30,8 @@ __all__ = [
     "Frames",
     "Job",
     "JobState",
+    "ReadingJob",
+    "SegmentStyle",
     "SequenceJob",
     "SequencePlace",
     "SequenceReply",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from talkclip.client.failures import ConnectionFailed, error_of
+from talkclip.client.failures import ConnectionFailed, error_of, nobody_at
 from talkclip.client.job import Job, JobState
 from talkclip.client.pumped import PumpedClient
 from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
 from talkclip.client.sequence_job import SequencePlace, SequenceReply
 from talkclip.client.video_job import Drawing, VideoReply
 from talkclip.errors import TalkClipError
-from talkclip.protocol import Failure, Message, Ping, ProtocolError, Status, StatusReport, Welcome
+from talkclip.protocol import Failure, Message, Ping, ProtocolError, Status, StatusReport, UnderstoodPrompt, Welcome
 from talkclip.timeline import PromptTimeline
 
 _POLL_S = 0.05
@@ -45,7 +45,7 @@ class Client(PumpedClient):
         while self._open and self.welcome is None:
             self._step(None)
         if self.welcome is None:
-            raise self.error or self._nobody()
+            raise self.error or nobody_at(self.address, self._transport.refused())
         return self.welcome
 
     def stream(self, request: SpeakRequest, timeout_s: float | None = None) -> Iterator[Job | Frames]:
@@ -110,19 +110,27 @@ class Client(PumpedClient):
             raise TalkClipError("The job ended without a result.", "Please report this.", "internal")
         return reply
 
-    def edit(self, request: SpeakRequest, before: PromptTimeline, timeout_s: float | None = None) -> EditReply:
+    def edit(
+        self,
+        request: SpeakRequest,
+        before: PromptTimeline,
+        timeout_s: float | None = None,
+        restyled: Collection[str] = (),
+    ) -> EditReply:
         """Other prompts on the same line: only the frames that change.
 
         Args:
-            request: as it was for the frames that are there, but for its timeline.
+            request: as it was for the frames that are there, but for its timeline and styles.
             before: the timeline of those frames (`SpeakReply.timeline`).
             timeout_s: give up after this time.
+            restyled: uids of segments whose style clip is another one than for the frames that are there, or new, or
+                gone.
 
         Raises:
             As `animate`.
         """
         self.connect()
-        job = self.submit_edit(request, before)
+        job = self.submit_edit(request, before, restyled)
         for _ in self._watched(job, timeout_s):
             pass
         return job.edit_result()
@@ -167,6 +175,22 @@ class Client(PumpedClient):
                 on_progress(item)
         return job.sequence_result()
 
+    def read_prompt(self, prompt: str, timeout_s: float = 5.0) -> UnderstoodPrompt:
+        """What a prompt is understood as: clauses, emotions, movements, notes.
+
+        Raises:
+            ConnectionFailed: no answer.
+            TalkClipError: the server cannot tell.
+        """
+        self.connect()
+        reading = self.submit_reading(prompt)
+        deadline = self._clock() + timeout_s
+        while not reading.finished:
+            if self._clock() >= deadline:
+                raise self._no_answer(timeout_s)
+            self._step(deadline)
+        return reading.result()
+
     def status(self, timeout_s: float = 3.0) -> StatusReport:
         """What the server is doing.
 
@@ -201,14 +225,15 @@ class Client(PumpedClient):
         deadline = self._clock() + timeout_s
         while question.id not in self._answers:
             if not self._open or self._clock() >= deadline:
-                raise self.error or ConnectionFailed(
-                    f"The TalkCLIP server at {self.address} did not answer within {timeout_s:g} s."
-                )
+                raise self.error or self._no_answer(timeout_s)
             self._step(deadline)
         answer = self._answers.pop(question.id)
         if isinstance(answer, Failure):
             raise error_of(answer)
         return answer
+
+    def _no_answer(self, timeout_s: float) -> ConnectionFailed:
+        return ConnectionFailed(f"The TalkCLIP server at {self.address} did not answer within {timeout_s:g} s.")
 
     def _step(self, deadline: float | None) -> None:
         """Pump; sleep a little when there is nothing to do."""

@@ -19,3 +19,15 @@ def error_of(message: Failure) -> TalkClipError:
     if message.code == InputError.code:
         return InputError(message.message, message.hint)
     return TalkClipError(message.message, message.hint, message.code)
+
+
+def nobody_at(address: str, refused: bool) -> ConnectionFailed:
+    """Why there is no connection: nobody answers, or (`refused`) somebody does who wants a key."""
+    if refused:
+        text = (
+            f"The TalkCLIP server at {address} refuses this connection: the key is missing, wrong or not allowed there."
+        )
+        return ConnectionFailed(
+            text, "Ask who runs it for a key (`talkclip keys new`), and check its file.", "key_refused"
+        )
+    return ConnectionFailed(f"No TalkCLIP server answers at {address}.", "Start one with `talkclip serve`.")

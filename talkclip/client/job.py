@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from talkclip.client.request import EditReply, Frames, SpeakReply, SpeakRequest
-from talkclip.client.upload import Upload
+from talkclip.client.request_files import RequestFiles
 from talkclip.coefficients import HEAD6, CoefficientTrack, LayerValues
 from talkclip.errors import Cancelled, TalkClipError
 from talkclip.protocol import (
+    Accepted,
     Animate,
     AudioSource,
     Chunk,
     Done,
     Edit,
     Message,
+    Progress,
     ProtocolError,
+    PutState,
     TrackHeader,
     Welcome,
 )
@@ -42,6 +46,7 @@ class Job:
     Attributes:
         id: the job's id on the wire.
         request: what was asked.
+        files: what the server must have before the job can begin.
         state: see `JobState`.
         stage, fraction, text: the latest progress: stable word, 0..1 of the job, words for people.
         header: space, names, fps and number of frames, once known.
@@ -49,10 +54,10 @@ class Job:
         error: what went wrong, when the state is FAILED or CANCELLED.
     """
 
-    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload) -> None:
+    def __init__(self, job_id: str, request: SpeakRequest, files: RequestFiles) -> None:
         self.id = job_id
         self.request = request
-        self.upload = upload
+        self.files = files
         self.state = JobState.UPLOADING
         self.stage, self.fraction, self.text = "upload", 0.0, "Sending the sound"
         self.header: TrackHeader | None = None
@@ -67,10 +72,6 @@ class Job:
     def frames_received(self) -> int:
         """Frames that are here."""
         return self._next_frame - self._first_frame
-
-    def uploads(self) -> tuple[Upload, ...]:
-        """What the server must have before the job can begin."""
-        return (self.upload,)
 
     def prepare(self, welcome: Welcome) -> None:
         """The server is known and the uploads are complete: the order comes next.
@@ -90,7 +91,7 @@ class Job:
 
     def close(self) -> None:
         """Let go of files: the job has ended, or its uploads have."""
-        self.upload.close()
+        self.files.close()
 
     def take_frames(self) -> list[Frames]:
         """-> the frames that arrived since the last call, in order."""
@@ -113,6 +114,34 @@ class Job:
         if not self.finished:
             self.error = error
             self.state = JobState.CANCELLED if isinstance(error, Cancelled) else JobState.FAILED
+
+    def take(self, message: Message) -> None:
+        """The server says something about the job.
+
+        Raises:
+            ProtocolError: it cannot be.
+        """
+        match message:
+            case PutState():
+                self.files.take_state(message)
+                self.fraction = self.files.fraction
+            case Accepted(ahead=ahead) if self.state is JobState.WAITING:
+                self.stage, self.fraction = "wait", 0.0
+                self.text = f"Waiting for {ahead} other job{'s' * (ahead != 1)}" if ahead else "Starting"
+            case Progress():
+                self.state = JobState.RUNNING
+                self.stage, self.fraction, self.text = message.stage, message.fraction, message.text
+            case TrackHeader():
+                self.begin_track(message)
+            case Chunk():
+                self.add_chunk(message)
+            case Done():
+                self.finish(message)
+
+    def sent(self) -> None:
+        """The files are there, and the order is on its way."""
+        self.files.close()
+        self.state, self.stage, self.text = JobState.WAITING, "wait", "Waiting for the server"
 
     def begin_track(self, header: TrackHeader) -> None:
         """The server says what the chunks will hold."""
@@ -203,7 +232,7 @@ class Job:
         request = self.request
         return {
             "id": self.id,
-            "audio": AudioSource(self.upload.sha256, self.upload.name, request.start_s, request.end_s),
+            "audio": AudioSource(self.files.sound.sha256, self.files.sound.name, request.start_s, request.end_s),
             "timeline": request.timeline,
             "fps": request.fps,
             "space": request.space,
@@ -214,6 +243,7 @@ class Job:
             "script": request.script,
             "credit": credit,
             "layers": request.layers,
+            "styles": self.files.sources(),
         }
 
 
@@ -222,17 +252,26 @@ class EditJob(Job):
 
     Attributes:
         before: the timeline of the frames that are there.
+        restyled: segments whose style clip is another one than it was for these frames.
         changed: the result, when the state is DONE.
     """
 
-    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload, before: PromptTimeline) -> None:
-        super().__init__(job_id, request, upload)
+    def __init__(
+        self,
+        job_id: str,
+        request: SpeakRequest,
+        files: RequestFiles,
+        before: PromptTimeline,
+        restyled: Collection[str],
+    ) -> None:
+        super().__init__(job_id, request, files)
         self.before = before
+        self.restyled = tuple(restyled)
         self.changed: EditReply | None = None
 
     def order(self, credit: int) -> Message:
         """See `Job.order`."""
-        return Edit(**self._order_fields(credit), before=self.before)
+        return Edit(**self._order_fields(credit), before=self.before, restyled=self.restyled)
 
     def edit_result(self) -> EditReply:
         """-> the changed frames of a finished job; raises as `result`."""

@@ -5,45 +5,37 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
 from talkclip import __version__
-from talkclip.client.failures import ConnectionFailed, error_of
+from talkclip.client.failures import ConnectionFailed, error_of, nobody_at
 from talkclip.client.job import EditJob, Job, JobState
 from talkclip.client.keys import ClientKeys
+from talkclip.client.reading import ReadingJob
 from talkclip.client.request import SpeakRequest
+from talkclip.client.request_files import RequestFiles
 from talkclip.client.sequence_job import SequenceJob, SequencePlace
 from talkclip.client.transport import Transport, ZmqTransport
-from talkclip.client.upload import FileState, Upload
+from talkclip.client.upload import FileState
 from talkclip.client.video_job import Drawing, VideoJob
 from talkclip.errors import Cancelled, InputError, TalkClipError
 from talkclip.protocol import (
     DEFAULT_ADDRESS,
     FROM_SERVER,
     NO_ID,
-    Accepted,
     Bye,
     Cancel,
-    Chunk,
     Credit,
-    Done,
     Failure,
     Hello,
     Message,
-    PictureChunk,
     Ping,
     Pong,
-    Progress,
     ProtocolError,
-    Put,
-    PutState,
-    SequenceHeader,
+    Reading,
     StatusReport,
-    TrackHeader,
-    VideoChunk,
-    VideoHeader,
     Welcome,
     decode,
     encode,
@@ -116,6 +108,7 @@ class PumpedClient:
         self._why_silent = why_silent
         self._open = False
         self._jobs: dict[str, Job] = {}
+        self._readings: dict[str, ReadingJob] = {}
         self._outbox: list[bytes] = []
         self._answers: dict[str, Message] = {}
         self._known_files: dict[FileState, str] = {}
@@ -132,8 +125,8 @@ class PumpedClient:
 
     @property
     def busy(self) -> bool:
-        """True while `pump` has something to wait for: a welcome or a job."""
-        return bool(self._jobs) or (self._open and self.welcome is None)
+        """True while `pump` has something to wait for: a welcome, a job or an answer."""
+        return bool(self._jobs or self._readings) or (self._open and self.welcome is None)
 
     def start(self) -> None:
         """Begin to connect; `pump` goes on with it. Does nothing when that has been done.
@@ -158,28 +151,42 @@ class PumpedClient:
             TalkClipError: the address cannot be used.
         """
         self.start()
-        return self._take(Job(self._new_id(), request, Upload(request.audio, self._known_files)))
+        return self._take(Job(self._new_id(), request, RequestFiles.open(request, self._known_files)))
 
-    def submit_edit(self, request: SpeakRequest, before: PromptTimeline) -> EditJob:
+    def submit_edit(self, request: SpeakRequest, before: PromptTimeline, restyled: Collection[str] = ()) -> EditJob:
         """Take a request of which only the frames are wanted that differ from those of the timeline `before`.
 
-        Everything else in the request is as it was for the frames that are there. Raises as `submit`.
+        `restyled` are the uids of segments whose style clip (or its weight) is another one than for those frames, or
+        new, or gone. Everything else in the request is as it was. Raises as `submit`.
         """
         if request.script:
             raise InputError("An edit changes prompts, not words: it has no script.", "Give the timeline as played.")
         self.start()
-        return self._take(EditJob(self._new_id(), request, Upload(request.audio, self._known_files), before))
+        files = RequestFiles.open(request, self._known_files, before)
+        return self._take(EditJob(self._new_id(), request, files, before, restyled))
 
     def submit_video(self, request: SpeakRequest, drawing: Drawing, target: Path) -> VideoJob:
         """Take a request for a video, to be written to `target` (.mp4). Raises as `submit`."""
         self.start()
-        return self._take(VideoJob(self._new_id(), request, Upload(request.audio, self._known_files), drawing, target))
+        files = RequestFiles.open(request, self._known_files, portrait=drawing.portrait)
+        return self._take(VideoJob(self._new_id(), request, files, drawing, target))
 
     def submit_sequence(self, request: SpeakRequest, drawing: Drawing, place: SequencePlace) -> SequenceJob:
         """Take a request for pictures, written to `place` as they are drawn. Raises as `submit`."""
         self.start()
-        upload = Upload(request.audio, self._known_files)
-        return self._take(SequenceJob(self._new_id(), request, upload, drawing, place))
+        files = RequestFiles.open(request, self._known_files, portrait=drawing.portrait)
+        return self._take(SequenceJob(self._new_id(), request, files, drawing, place))
+
+    def submit_reading(self, prompt: str) -> ReadingJob:
+        """Ask what a prompt is understood as; `pump` brings the answer, also while jobs run.
+
+        Raises:
+            TalkClipError: the address cannot be used.
+        """
+        self.start()
+        reading = ReadingJob(self._new_id(), prompt)
+        self._readings[reading.id] = reading
+        return reading
 
     def cancel(self, job: Job) -> None:
         """Stop a job. It is `CANCELLED` at once; whatever of it is still on its way is ignored."""
@@ -260,6 +267,8 @@ class PumpedClient:
         elif job := self._jobs.get(error.request_id):
             self._send(Cancel(job.id))
             self._end(job, error)
+        elif reading := self._readings.pop(error.request_id, None):
+            reading.error = error
 
     def _handle(self, message: Message) -> None:
         job = self._jobs.get(message.id.partition(_PUT)[0])
@@ -268,14 +277,21 @@ class PumpedClient:
                 self.welcome = message if message.id == self._hello_id else self.welcome
             case Failure():
                 self._handle_failure(message, job)
+            case Reading() if message.id in self._readings:
+                self._readings.pop(message.id).reading = message.understood
             case Pong() | StatusReport():
                 self._answers = {message.id: message}
             case _ if job is not None:
                 try:
-                    self._handle_job(message, job)
+                    job.take(message)
                 except TalkClipError as error:
                     self._send(Cancel(job.id))
                     self._end(job, error)
+                    return
+                if job.finished:
+                    self._forget(job)
+                else:
+                    self._give_credit(job)
 
     def _handle_failure(self, message: Failure, job: Job | None) -> None:
         if message.id == self._hello_id:
@@ -285,40 +301,10 @@ class PumpedClient:
             self._shut(ConnectionFailed(f"The TalkCLIP server at {self.address} was restarted.", hint, "restarted"))
         elif job is not None:
             self._end(job, error_of(message))
+        elif message.id in self._readings:
+            self._readings.pop(message.id).error = error_of(message)
         elif message.id != NO_ID:
             self._answers = {message.id: message}
-
-    def _handle_job(self, message: Message, job: Job) -> None:
-        match message:
-            case PutState():
-                for upload in job.uploads():
-                    if upload.sha256 == message.sha256:
-                        upload.take_state(message)
-                job.fraction = min(upload.fraction for upload in job.uploads())
-            case Accepted(ahead=ahead) if job.state is JobState.WAITING:
-                job.stage, job.fraction = "wait", 0.0
-                job.text = f"Waiting for {ahead} other job{'s' * (ahead != 1)}" if ahead else "Starting"
-            case Progress():
-                job.state = JobState.RUNNING
-                job.stage, job.fraction, job.text = message.stage, message.fraction, message.text
-            case TrackHeader():
-                job.begin_track(message)
-            case VideoHeader() if isinstance(job, VideoJob):
-                job.begin_video(message)
-            case Chunk():
-                job.add_chunk(message)
-                self._give_credit(job)
-            case VideoChunk() if isinstance(job, VideoJob):
-                job.add_bytes(message)
-                self._give_credit(job)
-            case SequenceHeader() if isinstance(job, SequenceJob):
-                job.begin_sequence(message)
-            case PictureChunk() if isinstance(job, SequenceJob):
-                job.add_picture(message)
-                self._give_credit(job)
-            case Done():
-                job.finish(message)
-                self._forget(job)
 
     def _give_credit(self, job: Job) -> None:
         if job.chunks_to_credit >= CREDIT_CHUNKS // 2:
@@ -329,6 +315,8 @@ class PumpedClient:
         """Push uploads on by one step each. -> True when more can be done at once."""
         if not self._flush() or self.welcome is None:
             return False
+        for reading in [reading for reading in self._readings.values() if not reading.sent]:
+            self._ask_for(reading)
         more = False
         for job in list(self._jobs.values()):
             if job.state is JobState.UPLOADING:
@@ -338,33 +326,27 @@ class PumpedClient:
                     self._end(job, error)
         return more
 
+    def _ask_for(self, reading: ReadingJob) -> None:
+        try:
+            self._send(reading.question())
+        except ProtocolError as error:  # longer than a message may hold, or no text
+            reading.error = error
+            del self._readings[reading.id]
+
     def _upload(self, job: Job) -> bool:
-        """One step of the first upload that is not complete; when all are, the order."""
-        welcome = self.welcome
-        assert welcome is not None
-        upload = next((upload for upload in job.uploads() if not upload.complete), None)
+        """One step of sending its files; when the server has all of them, the order. -> as `_work`."""
+        assert self.welcome is not None
+        upload = job.files.waiting()
         if upload is None:
-            job.prepare(welcome)
+            job.prepare(self.welcome)
             self._send(job.order(CREDIT_CHUNKS))
-            for sent in job.uploads():
-                sent.close()
-            job.state, job.stage, job.text = JobState.WAITING, "wait", "Waiting for the server"
+            job.sent()
             return False
-        if upload.size > welcome.limits.upload_bytes:
-            megabytes, most = upload.size >> 20, welcome.limits.upload_bytes >> 20
-            text = f"{upload.name}: {megabytes} MB; this server takes at most {most} MB."
-            raise InputError(text, "Cut it, or compress it.")
-        if not upload.sha256:
-            upload.hash_step()
-            return True
-        if not upload.announced:
-            self._send(Put(job.id + _PUT, upload.sha256, upload.size))
-            upload.announce()
-        elif chunk := upload.next_chunk(job.id + _PUT, welcome.limits.upload_chunk_bytes):
-            self._send(chunk)
-            upload.chunk_sent(chunk)
-            return not self._outbox
-        return False
+        job.text = f"Sending {upload.name}"
+        message, more = job.files.step(job.id + _PUT, self.welcome)
+        if message is not None:
+            self._send(message)
+        return more and not self._outbox
 
     def _watch(self) -> None:
         """Everything that arrived was handled: is the server still there?"""
@@ -372,7 +354,7 @@ class PumpedClient:
         if self.welcome is None:
             reason = self._why_silent()
             if reason is not None or now > self._connect_by or self._transport.refused():
-                self._shut(reason or self._nobody())
+                self._shut(reason or nobody_at(self.address, self._transport.refused()))
             elif now - self._hello_at > _HELLO_AGAIN_S and self._transport.broken():
                 self._outbox.clear()  # the server went away before it answered; it may be on its way up again
                 self._transport.open()
@@ -390,13 +372,6 @@ class PumpedClient:
             self._asked_at = now
             self._send(Ping(self._new_id()))
 
-    def _nobody(self) -> ConnectionFailed:
-        if self._transport.refused():
-            text = f"The TalkCLIP server at {self.address} refuses this connection: the key is missing, wrong or not"
-            hint = "Ask who runs it for a key (`talkclip keys new`), and check its file."
-            return ConnectionFailed(f"{text} allowed there.", hint, "key_refused")
-        return ConnectionFailed(f"No TalkCLIP server answers at {self.address}.", "Start one with `talkclip serve`.")
-
     def _end(self, job: Job, error: TalkClipError) -> None:
         job.fail(error)
         self._forget(job)
@@ -413,3 +388,6 @@ class PumpedClient:
         self._transport.close()
         for job in list(self._jobs.values()):
             self._end(job, error)
+        for reading in self._readings.values():
+            reading.error = error
+        self._readings.clear()

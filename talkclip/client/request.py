@@ -16,6 +16,29 @@ from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
 
 
+@dataclasses.dataclass(frozen=True)
+class SegmentStyle:
+    """A clip whose way of speaking a prompt segment shall have.
+
+    Attributes:
+        uid: of the segment.
+        clip: a video that shows one face, or a track of one (.csv of Live Link Face, .json, .npz); at most 120 s.
+        weight: the clip's share beside the prompt's: 0 (the prompt alone) .. 1 (the clip alone).
+
+    Raises:
+        InputError: a weight out of range.
+    """
+
+    uid: str
+    clip: Path
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            text = f"{self.clip}: the style's weight {self.weight:g} is out of range."
+            raise InputError(text, "Use 0 (the prompt alone) to 1 (the clip alone).")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class SpeakRequest:
     """Speak a sound with a timeline of prompts.
@@ -29,9 +52,12 @@ class SpeakRequest:
         gains: how much of each layer of motion, 0 = off.
         text: transcript, if known; the lips get better with it.
         script: stage directions with their words (`talkclip.script.parse_script`); replaces timeline and text.
-        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis.
+        phones: phones with times (seconds from `start_s`), if known; they replace the speech analysis. With a text:
+            those of an earlier answer, which the text corrects; only around words that differ is anything timed anew.
         start_s, end_s: the part of the file to use, in seconds; end None = to its end.
         layers: whether the answer shall also say which layer moves what (not for videos).
+        styles: clips of segments, sent like the sound, where `Client.welcome.engine.style_clips` says that the server
+            takes them. Clips of segments that are not on the timeline, and those of weight 0, are left out.
     """
 
     audio: Path | AudioClip
@@ -46,6 +72,7 @@ class SpeakRequest:
     start_s: float = 0.0
     end_s: float | None = None
     layers: bool = False
+    styles: tuple[SegmentStyle, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 from talkclip.client.job import Job, JobState
 from talkclip.client.request import SpeakRequest
-from talkclip.client.upload import Upload
+from talkclip.client.request_files import RequestFiles
 from talkclip.client.video_job import Drawing, drawn_order
 from talkclip.errors import InputError, TalkClipError
 from talkclip.files import atomic_write
@@ -96,14 +96,9 @@ class SequenceJob(Job):
     """
 
     def __init__(
-        self, job_id: str, request: SpeakRequest, upload: Upload, drawing: Drawing, place: SequencePlace
+        self, job_id: str, request: SpeakRequest, files: RequestFiles, drawing: Drawing, place: SequencePlace
     ) -> None:
-        """Open the portrait.
-
-        Raises:
-            InputError: the portrait cannot be read.
-        """
-        super().__init__(job_id, request, upload)
+        super().__init__(job_id, request, files)
         self.folder: Path | None = None
         self.sequence_header: SequenceHeader | None = None
         self.sequence: SequenceReply | None = None
@@ -113,11 +108,6 @@ class SequenceJob(Job):
         self._asked: list[int] | None = None
         self._written: list[int] = []
         self._picture = io.BytesIO()
-        try:
-            self._portrait = None if drawing.portrait is None else Upload(drawing.portrait)
-        except BaseException:
-            upload.close()
-            raise
 
     @property
     def pictures(self) -> list[Path]:
@@ -125,9 +115,15 @@ class SequenceJob(Job):
         folder = self.folder
         return [] if folder is None else [self._path(folder, number) for number in self._written]
 
-    def uploads(self) -> tuple[Upload, ...]:
-        """See `Job.uploads`."""
-        return (self.upload,) if self._portrait is None else (self.upload, self._portrait)
+    def take(self, message: Message) -> None:
+        """See `Job.take`."""
+        match message:
+            case SequenceHeader():
+                self.begin_sequence(message)
+            case PictureChunk():
+                self.add_picture(message)
+            case _:
+                super().take(message)
 
     def prepare(self, welcome: Welcome) -> None:
         """Find the folder: the one with an earlier part of the same pictures, or a new one.
@@ -230,17 +226,11 @@ class SequenceJob(Job):
         )  # fmt: skip
         self._done()
 
-    def close(self) -> None:
-        """Let go of files."""
-        super().close()
-        if self._portrait is not None:
-            self._portrait.close()
-
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _render(self, credit: int) -> Render:
-        portrait = None if self._portrait is None else self._portrait.sha256
-        return dataclasses.replace(drawn_order(self._order_fields(credit), self._drawing, portrait), file_format="png")
+        order = drawn_order(self._order_fields(credit), self._drawing, self.files.portrait)
+        return dataclasses.replace(order, file_format="png")
 
     def _folder(self) -> Path:
         if self.folder is None:

@@ -1,4 +1,4 @@
-"""Sending a sound once: it is known by the sha256 of its bytes, and an interrupted upload goes on where it stopped."""
+"""Sending a file once: it is known by the sha256 of its bytes, and an interrupted upload goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -42,33 +42,39 @@ FileState = tuple[str, int, int]
 
 
 class Upload:
-    """One sound on its way to the server: hashed in steps, then sent in a window of chunks.
+    """One file on its way to the server: hashed in steps, then sent in a window of chunks.
 
     Attributes:
-        name: what the user calls the sound.
+        name: what the user calls it.
         size: bytes.
         sha256: "" until hashed.
         announced: whether `put` was sent.
         complete: whether the server has it all.
     """
 
-    def __init__(self, audio: Path | AudioClip, known: dict[FileState, str] | None = None) -> None:
-        """Open the sound.
+    def __init__(
+        self,
+        audio: Path | AudioClip,
+        known: dict[FileState, str] | None = None,
+        remedy: str = "Give a sound or video file with speech.",
+    ) -> None:
+        """Open the file.
 
         Args:
             audio: a file, or samples.
             known: hashes of files as they were when they were sent before; this one's is added.
+            remedy: what to do where it cannot be read.
 
         Raises:
             InputError: the file cannot be read or is empty.
         """
         self.announced = self.complete = False
         self.name = _display_name(audio.name)
-        self._file = _open(audio)
+        self._file = _open(audio, remedy)
         self.size = self._file.seek(0, io.SEEK_END)
         if self.size == 0:
             self.close()
-            raise InputError(f"{self.name}: the file is empty.", "Give a sound or video file with speech.")
+            raise InputError(f"{self.name}: the file is empty.", remedy)
         self._file.seek(0)
         self._known = known if known is not None else {}
         self._state = _state_of(audio)
@@ -140,13 +146,13 @@ class Upload:
             raise InputError(f"{self.name}: cannot be read ({error.strerror}).", "Check the disk.") from None
 
 
-def _open(audio: Path | AudioClip) -> BinaryIO:
+def _open(audio: Path | AudioClip, remedy: str) -> BinaryIO:
     if isinstance(audio, AudioClip):
         return io.BytesIO(wav_bytes(audio))
     try:
         return Path(audio).open("rb")
     except OSError as error:
-        raise InputError(f"{audio}: cannot be read ({error.strerror}).", "Give a sound or video file.") from None
+        raise InputError(f"{audio}: cannot be read ({error.strerror}).", remedy) from None
 
 
 def _state_of(audio: Path | AudioClip) -> FileState | None:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from talkclip.client.job import Job, JobState
 from talkclip.client.request import SpeakRequest
+from talkclip.client.request_files import RequestFiles
 from talkclip.client.upload import Upload
 from talkclip.errors import InputError, TalkClipError
 from talkclip.files import atomic_write
@@ -39,25 +40,27 @@ class Drawing:
     face: int | None = None
 
 
-def drawn_order(fields: dict[str, Any], drawing: Drawing, portrait: str | None) -> Render:
+def drawn_order(fields: dict[str, Any], drawing: Drawing, portrait: Upload | None) -> Render:
     """The order for a drawing.
 
     Args:
         fields: those of `Animate`.
-        portrait: sha256 of the picture.
+        portrait: the picture, complete.
     """
+    sha256 = None if portrait is None else portrait.sha256
     return Render(
-        **fields, renderer=drawing.renderer, size=drawing.size, portrait=portrait, caption=drawing.caption,
+        **fields, renderer=drawing.renderer, size=drawing.size, portrait=sha256, caption=drawing.caption,
         alpha=drawing.alpha, full=drawing.full, face=drawing.face,
     )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoReply:
-    """A finished video: its file, frames, and what the prompts were understood as."""
+    """A finished video: its file, frames, width and height in pixels, and what the prompts were understood as."""
 
     path: Path
     n_frames: int
+    size: tuple[int, int]
     notes: tuple[str, ...]
     elapsed_s: float
 
@@ -70,34 +73,38 @@ class VideoJob(Job):
         video: the result, when the state is DONE.
     """
 
-    def __init__(self, job_id: str, request: SpeakRequest, upload: Upload, drawing: Drawing, target: Path) -> None:
-        """Open the portrait and a file beside the target.
+    def __init__(self, job_id: str, request: SpeakRequest, files: RequestFiles, drawing: Drawing, target: Path) -> None:
+        """Open a file beside the target.
 
         Raises:
-            InputError: the portrait cannot be read, or the target cannot be written.
+            InputError: the target cannot be written.
         """
-        super().__init__(job_id, request, upload)
+        super().__init__(job_id, request, files)
         self.target = target
         self.video: VideoReply | None = None
         self._drawing = drawing
         self._video_header: VideoHeader | None = None
         self._received = 0
         self._resources = contextlib.ExitStack()
-        self._portrait = None if drawing.portrait is None else Upload(drawing.portrait)
         try:
             self._stream: BinaryIO = self._resources.enter_context(_replacing(target))
         except BaseException:
             self.close()
             raise
 
-    def uploads(self) -> tuple[Upload, ...]:
-        """See `Job.uploads`."""
-        return (self.upload,) if self._portrait is None else (self.upload, self._portrait)
+    def take(self, message: Message) -> None:
+        """See `Job.take`."""
+        match message:
+            case VideoHeader():
+                self.begin_video(message)
+            case VideoChunk():
+                self.add_bytes(message)
+            case _:
+                super().take(message)
 
     def order(self, credit: int) -> Message:
         """See `Job.order`."""
-        portrait = None if self._portrait is None else self._portrait.sha256
-        return drawn_order(self._order_fields(credit), self._drawing, portrait)
+        return drawn_order(self._order_fields(credit), self._drawing, self.files.portrait)
 
     def video_result(self) -> VideoReply:
         """-> the reply of a finished job; raises as `result`."""
@@ -143,14 +150,12 @@ class VideoJob(Job):
             self._resources.close()
         except OSError as error:
             raise _cannot_write(self.target, error) from None
-        self.video = VideoReply(self.target, done.n_frames, done.notes, done.elapsed_s)
+        self.video = VideoReply(self.target, done.n_frames, (header.width, header.height), done.notes, done.elapsed_s)
         self._done()
 
     def close(self) -> None:
         """Let go of files; a video that is not whole leaves nothing."""
         super().close()
-        if self._portrait is not None:
-            self._portrait.close()
         with contextlib.suppress(_Unfinished):
             self._resources.__exit__(_Unfinished, _Unfinished(), None)
 

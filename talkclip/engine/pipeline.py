@@ -10,17 +10,19 @@ import numpy as np
 import talkclip
 from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.flame_solver import load_flame_map
+from talkclip.engine.models.adapter import AdaptedEncoder
 from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.motion import LayeredMotion, LearnedMotion, MotionModel
-from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
+from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
-from talkclip.engine.style_mix import prompt_codes
+from talkclip.engine.style_mix import StyleMixer
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.style_coder import StyleCoder
+from talkclip.engine.text.understand import PromptReading
 from talkclip.errors import InputError
 from talkclip.phones import PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
@@ -33,7 +35,7 @@ from talkclip_rigs.flame import FlameMap
 
 @dataclasses.dataclass(frozen=True)
 class PipelineInfo:
-    """What is active, for `hello` and `talkclip doctor`."""
+    """What is active, for `hello` and `talkclip doctor`; `style_clips`: whether a style may come from a clip."""
 
     version: str
     encoder: str
@@ -41,6 +43,7 @@ class PipelineInfo:
     speech: str
     spaces: tuple[str, ...]
     device: str
+    style_clips: bool = False
 
 
 class Pipeline:
@@ -62,24 +65,33 @@ class Pipeline:
         self._styler = styler
         self._motion = motion
         self._flame = flame
-        self._clips = clips
+        self._mixer = StyleMixer(styler, styler.neutral, clips)
+        self._takes_clips = clips is not None
 
     @classmethod
-    def load(cls, speech_backend: str = "auto", flame_file: Path | None = None, device: str = "auto") -> Pipeline:
+    def load(
+        cls,
+        speech_backend: str = "auto",
+        flame_file: Path | None = None,
+        device: str = "auto",
+        adapted: AdaptedEncoder | None = None,
+    ) -> Pipeline:
         """Load the default weights.
 
         Args:
             speech_backend: "auto", "fast", "align" or "whisper".
             flame_file: the user's FLAME model; adds the space `flame`.
             device: where the decoder runs: auto, cuda, coreml, directml or cpu.
+            adapted: another text encoder with its adapter; see `StyleCoder`.
 
         Raises:
-            TalkClipError: weights are missing or are not the ones expected; the message has the remedy.
+            TalkClipError: weights are missing or are not the ones expected, or the adapter belongs to others; the
+                message has the remedy.
             InputError: the FLAME file cannot be used.
         """
         flame = None if flame_file is None else load_flame_map(flame_file)
         space = StyleSpace.load()
-        styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), space)
+        styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), space, adapted)
         motion = LearnedMotion(MouthModel.load(), FaceModel.load(device), space)
         return cls(SpeechFrontEnd(speech_backend), styler, motion, flame, ClipStyler(space))
 
@@ -88,8 +100,12 @@ class Pipeline:
         spaces = ("arkit52",) if self._flame is None else ("arkit52", "flame")
         return PipelineInfo(
             talkclip.__version__, self._styler.encoder.id, self._motion.name, self._speech.active_backend, spaces,
-            self._motion.device,
+            self._motion.device, self._takes_clips,
         )  # fmt: skip
+
+    def read(self, prompt: str) -> PromptReading:
+        """What a prompt is understood to say. May be called while a line is animated in another thread."""
+        return self._styler.read(prompt)
 
     def animate(
         self, request: AnimateRequest, progress: ProgressCallback | None = None, cancel: CancelCheck | None = None
@@ -105,7 +121,8 @@ class Pipeline:
         analysis = self._speech.analyse(request.clip, text, request.phones, progress, cancel)
         stop_if(cancel)
         report(progress, "style", 0.0, "Reading the prompts")
-        timeline = _placed(request, analysis.phones)
+        timeline = placed(request, analysis.phones)
+        require_segments(request, timeline)
         style = self._style_track(timeline, request)
         stop_if(cancel)
         report(progress, "motion", 0.0, "Animating")
@@ -128,23 +145,7 @@ class Pipeline:
         """How the line is spoken, per frame."""
         fps = request.fps
         times_s = frame_times(frame_count(request.clip.duration_s, fps), fps)
-        codes = prompt_codes(timeline, times_s, self._styler, self._styler.neutral)
-        if request.style is not None and request.style.weight > 0:
-            codes = self._with_clip(codes, request.style, times_s, timeline)
-        return StyleTrack(self._motion.style_space, fps, codes)
-
-    def _with_clip(
-        self, codes: np.ndarray, style: StyleClip, times_s: np.ndarray, timeline: PromptTimeline
-    ) -> np.ndarray:
-        """The prompts' codes (T, D) mixed with a clip's, which plays at the segments' intensity, between them at 1."""
-        if self._clips is None:
-            raise InputError("This pipeline takes no style from a clip.", "Direct the line by prompts.")
-        plays = timeline.weights(times_s)
-        intensities = 1 - plays.sum(axis=1)
-        for row, segment in enumerate(timeline.segments):
-            intensities += plays[:, row] * segment.intensity_at(times_s)
-        clip = self._clips.scaled(self._clips.of_clip(style.track), intensities)
-        return np.asarray((1 - style.weight) * codes + style.weight * clip, np.float32)
+        return StyleTrack(self._motion.style_space, fps, self._mixer.codes(timeline, times_s, request.styles))
 
     def _require_space(self, space: str) -> None:
         if space not in self.describe().spaces:
@@ -166,7 +167,17 @@ def _mapped(layers: LayerValues, flame: FlameMap, values: np.ndarray) -> LayerVa
     return LayerValues(values - (expression + blinks + gaze), expression, blinks, gaze)
 
 
-def _placed(request: AnimateRequest, phones: PhoneTrack) -> PromptTimeline:
+def require_segments(request: AnimateRequest, *timelines: PromptTimeline) -> None:
+    """Raise InputError for a style clip of a segment that is on none of the timelines."""
+    uids = {None, *(segment.uid for timeline in timelines for segment in timeline.segments)}
+    for style in request.styles:
+        if style.uid not in uids:
+            text = f"A style clip belongs to the segment '{style.uid}', which is not on the timeline."
+            raise InputError(text, "Give the uid of a segment.")
+
+
+def placed(request: AnimateRequest, phones: PhoneTrack) -> PromptTimeline:
+    """The timeline to play: a script's directions find their places among the words that were heard."""
     if request.script:
         return timeline_from_script(request.script, phones.words, request.clip.duration_s)
     return request.timeline

@@ -18,11 +18,12 @@ DEFAULT_FPS = 30.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StyleClip:
-    """A face whose way of speaking the line shall have.
+    """A face whose way of speaking the line, or a segment of it, shall have.
 
     Attributes:
         track: `arkit52` coefficients of a face that speaks anything, filmed (`tracking.track_video`) or animated.
         weight: its share of the style, 0 (the prompts alone) .. 1 (the clip alone).
+        uid: of the prompt segment that it belongs to; None: of the whole line, also where no segment plays.
 
     Raises:
         InputError: another space, or a weight out of range.
@@ -30,6 +31,7 @@ class StyleClip:
 
     track: CoefficientTrack
     weight: float = 1.0
+    uid: str | None = None
 
     def __post_init__(self) -> None:
         if self.track.space != "arkit52":
@@ -47,12 +49,12 @@ class AnimateRequest:
         timeline: prompts over time; ignored where `script` is given.
         script: stage directions with their words, to be placed at the aligned words.
         text: the transcript, for forced alignment; a script brings its own.
-        phones: phones and times to use instead of recognising them.
+        phones: phones and times to use instead of recognising them; with a text it corrects their words.
         fps: frame rate of the result.
         space: coefficient space of the result: `arkit52`, or `flame` where the pipeline has a FLAME model.
         gains: per layer.
         seed: of blinks and head motion; equal seeds give equal results.
-        style: a clip whose style is mixed with that of the prompts; None: the prompts alone.
+        styles: clips whose style is mixed with that of the prompts: at most one of each segment, and one of the line.
         layers: whether the answer shall also say which layer moves what.
     """
 
@@ -65,8 +67,13 @@ class AnimateRequest:
     space: str = "arkit52"
     gains: LayerGains = dataclasses.field(default_factory=LayerGains)
     seed: int = 0
-    style: StyleClip | None = None
+    styles: tuple[StyleClip, ...] = ()
     layers: bool = False
+
+    def __post_init__(self) -> None:
+        uids = [style.uid for style in self.styles]
+        if len(set(uids)) != len(uids):
+            raise InputError("Two style clips belong to the same segment.", "Give each segment one.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.motion import LayeredMotion, MotionModel
-from talkclip.engine.pipeline import Pipeline, _placed
+from talkclip.engine.pipeline import Pipeline, placed, require_segments
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_cache import StyleCache, default_style_disk
@@ -34,7 +34,7 @@ from talkclip.phones import PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.script import spoken_text
 from talkclip.style import StyleTrack
-from talkclip.timebase import frame_count
+from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import FlameMap
 
@@ -141,7 +141,8 @@ class StreamingPipeline(Pipeline):
             if style is None and (complete or not request.script):
                 if complete:  # before, how much was heard says more
                     report(progress, "style", 0.0, "Reading the prompts")
-                timeline = _placed(request, analysis.phones)
+                timeline = placed(request, analysis.phones)
+                require_segments(request, timeline)
                 style = self._style_track(timeline, request)
             end = n_frames if complete else self._final_frames(request, heard_s)
             if style is not None:
@@ -159,18 +160,29 @@ class StreamingPipeline(Pipeline):
         before: PromptTimeline,
         progress: ProgressCallback | None = None,
         cancel: CancelCheck | None = None,
+        restyled: Collection[str] = (),
     ) -> Iterator[Span | Stretch | Finished]:
         """The frames in which the request's timeline differs from `before`; everything else is as it was.
+
+        Args:
+            request: the line as it shall be.
+            before: the timeline as it was.
+            progress, cancel: see `stream`.
+            restyled: uids of segments whose style clip is another one than before, or new, or gone.
 
         Yields as `stream` does; the span is empty where nothing changed.
         """
         self._require_space(request.space)
+        require_segments(request, request.timeline, before)
         (*_, (analysis, _)) = self._listen(request, progress, cancel)
         stop_if(cancel)
         report(progress, "style", 0.0, "Reading the prompts")
         style = self._style_track(request.timeline, request)
         old = self._style_track(before, request)
-        span = self._touched(style, old)
+        changed = (style.codes != old.codes).any(axis=1)
+        for timeline in (request.timeline, before):
+            changed |= _plays(timeline, restyled, style)
+        span = self._touched(style, changed)
         yield span
         for stretch in self._stretches(request, analysis, style, span, cancel):
             done = stretch.first_frame + stretch.track.n_frames - span.first
@@ -192,9 +204,9 @@ class StreamingPipeline(Pipeline):
         known_s = self._motion.known_s(heard_s, request.clip.duration_s, request.gains)
         return max(math.floor(known_s * request.fps), 0)
 
-    def _touched(self, style: StyleTrack, old: StyleTrack) -> Span:
-        """The frames that a change of style reaches: one span around all that differ."""
-        changed = np.flatnonzero((style.codes != old.codes).any(axis=1))
+    def _touched(self, style: StyleTrack, differs: np.ndarray) -> Span:
+        """The frames that a change of style reaches: one span around all that differ, (T,) bool."""
+        changed = np.flatnonzero(differs)
         if changed.size == 0:
             return Span(0, 0, style.n_frames)
         reach = 0
@@ -234,6 +246,13 @@ class StreamingPipeline(Pipeline):
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
         return Finished(analysis.phones, timeline, readings, analysis.notes)
+
+
+def _plays(timeline: PromptTimeline, uids: Collection[str], style: StyleTrack) -> np.ndarray:
+    """(T,) bool: where one of these segments plays."""
+    rows = [row for row, segment in enumerate(timeline.segments) if segment.uid in uids]
+    weights = timeline.weights(frame_times(style.n_frames, style.fps))
+    return np.asarray((weights[:, rows] > 0).any(axis=1), bool)
 
 
 def _cut(whole: CoefficientTrack, layers: LayerValues | None, span: Span) -> Stretch:

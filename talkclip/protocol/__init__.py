@@ -1,6 +1,8 @@
 """The wire protocol between clients (Blender, scripts) and the server: messages, codec, limits.
 
     messages.py   what travels, as frozen dataclasses
+    readings.py   what a prompt is understood as
+    operations.py which of them may arrive where
     parts.py      what these are made of, and the constraints
     values.py     how values of these types are checked and converted
     codec.py      message <-> bytes
@@ -12,8 +14,6 @@ from __future__ import annotations
 
 from talkclip.protocol.codec import NO_ID, decode, encode, version_error
 from talkclip.protocol.messages import (
-    FROM_CLIENT,
-    FROM_SERVER,
     Accepted,
     Animate,
     Bye,
@@ -41,6 +41,7 @@ from talkclip.protocol.messages import (
     VideoHeader,
     Welcome,
 )
+from talkclip.protocol.operations import FROM_CLIENT, FROM_SERVER
 from talkclip.protocol.parts import (
     DEFAULT_ADDRESS,
     MAX_CREDIT,
@@ -52,8 +53,18 @@ from talkclip.protocol.parts import (
     EngineInfo,
     FrameSpan,
     ServerLimits,
+    StyleSource,
     WeightInfo,
     WorkerReport,
+)
+from talkclip.protocol.readings import (
+    EmotionWeight,
+    Read,
+    Reading,
+    UnderstoodClause,
+    UnderstoodMove,
+    UnderstoodPart,
+    UnderstoodPrompt,
 )
 from talkclip.protocol.values import ProtocolError
 
@@ -76,6 +87,7 @@ __all__ = [
     "Credit",
     "Done",
     "Edit",
+    "EmotionWeight",
     "EngineInfo",
     "Failure",
     "FrameSpan",
@@ -89,12 +101,19 @@ __all__ = [
     "Put",
     "PutChunk",
     "PutState",
+    "Read",
+    "Reading",
     "Render",
     "SequenceHeader",
     "ServerLimits",
     "Status",
     "StatusReport",
+    "StyleSource",
     "TrackHeader",
+    "UnderstoodClause",
+    "UnderstoodMove",
+    "UnderstoodPart",
+    "UnderstoodPrompt",
     "VideoChunk",
     "VideoHeader",
     "WeightInfo",

@@ -26,6 +26,7 @@ from talkclip.protocol.parts import (
     Sha256,
     ShortText,
     Space,
+    StyleSource,
     UploadChunk,
     WorkerReport,
 )
@@ -85,10 +86,12 @@ class Animate(Message):
         seed: of blinks and head motion.
         gains: how much of each layer.
         text: transcript, if known; a script brings its own.
-        phones: phones with times, if known; they replace the speech analysis.
+        phones: phones with times, if known; they replace the speech analysis. With a text: those of an earlier answer,
+            which the text corrects; only around words that differ is anything timed anew.
         script: stage directions with their words, placed at the aligned words.
         credit: how many chunks the server may send before it hears `credit`.
         layers: whether chunks shall also hold the layers that their values are the sum of (not for `render`).
+        styles: clips of segments, uploaded before; at most one of each segment.
     """
 
     op: ClassVar[str] = "animate"
@@ -103,21 +106,24 @@ class Animate(Message):
     script: tuple[ScriptPart, ...] = ()
     credit: Annotated[int, Between(1, MAX_CREDIT)] = 16
     layers: bool = False
+    styles: Annotated[tuple[StyleSource, ...], Longest(1_000)] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Edit(Animate):
     """`animate` again with other prompts: only the frames in which they differ. Answered as `animate`.
 
-    Everything but `timeline` is as it was, and `script` is empty: an edit changes prompts, not words. It stands for
-    itself: the server need not remember the job that made the frames the client has.
+    Everything but `timeline` and `styles` is as it was, and `script` is empty: an edit changes prompts, not words. It
+    stands for itself: the server need not remember the job that made the frames the client has.
 
     Attributes:
         before: the timeline of the frames the client has (`done.timeline` where there was a script).
+        restyled: uids of segments whose style clip is another one than before, or new, or gone.
     """
 
     op: ClassVar[str] = "edit"
     before: PromptTimeline = dataclasses.field(kw_only=True)
+    restyled: Annotated[tuple[Name, ...], Longest(10_000)] = dataclasses.field(default=(), kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -374,15 +380,3 @@ class StatusReport(Message):
     store_files: int
     store_bytes: int
     workers: Annotated[tuple[WorkerReport, ...], Longest(256)] = ()
-
-
-FROM_CLIENT: dict[str, type[Message]] = {
-    cls.op: cls for cls in (Hello, Put, PutChunk, Animate, Edit, Render, Credit, Cancel, Ping, Status, Bye)
-}
-FROM_SERVER: dict[str, type[Message]] = {
-    cls.op: cls
-    for cls in (
-        Welcome, PutState, Accepted, Progress, TrackHeader, Chunk, VideoHeader, VideoChunk, SequenceHeader,
-        PictureChunk, Done, Failure, Pong, StatusReport,
-    )
-}  # fmt: skip

@@ -44,6 +44,24 @@ class AudioSource:
 
 
 @dataclasses.dataclass(frozen=True)
+class StyleSource:
+    """A clip whose way of speaking a prompt segment shall have: a video that shows one face, or a track of one.
+
+    Attributes:
+        uid: of the segment.
+        sha256: of the uploaded file's bytes.
+        name: what the user calls it: its ending tells tracks (.csv, .json, .npz) from videos, and errors name it; never
+            opened as a path.
+        weight: the clip's share beside the prompt's: 0 (the prompt alone) .. 1 (the clip alone).
+    """
+
+    uid: Name
+    sha256: Sha256
+    name: Name
+    weight: Annotated[float, Between(0.0, 1.0)] = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
 class WeightInfo:
     """One file of weights and the hash it must have to be loaded."""
 
@@ -64,6 +82,7 @@ class EngineInfo:
         device: where it computes ("cpu", "cuda:0").
         renderers: what `render` may ask for: "head" (the default head), "portrait" (a picture sent by `put`).
         formats: what `render` may send: "mp4" (a video), "png" (pictures as they are drawn).
+        style_clips: whether segments may take their style from clips.
     """
 
     encoder: Name = ""
@@ -74,6 +93,7 @@ class EngineInfo:
     device: Name = "cpu"
     renderers: Annotated[tuple[Name, ...], Longest(32)] = ()
     formats: Annotated[tuple[Name, ...], Longest(32)] = ("mp4",)
+    style_clips: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """A TalkCLIP server process with a small deterministic engine: the same protocol, answers that a test can foresee.
 
-    python rehearsal_server.py [--stall | --die | --flat]
+    python rehearsal_server.py [--stall | --die | --flat] [--old] [--restart] [--named NAME] [--keys FOLDER]
 
 The answer depends on every field that Blender sends, so that a field lost on the way changes it. `--stall` never
 finishes a job (until cancelled), `--die` ends the process in the middle of the first job, `--flat` knows no layers.
+`--old` speaks another version of the protocol only, `--restart` starts anew at the same address after each job.
+`--named` is what it calls itself, `--keys` lets in only who has a key.
 """
 
 from __future__ import annotations
@@ -17,18 +19,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import rehearsal_plates
 import soundfile
 
 from talkclip.coefficients import ARKIT52, HEAD6, LayerValues
 from talkclip.errors import InputError
 from talkclip.phones import Phone, PhoneTrack, Word
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, Edit, EngineInfo, FrameSpan, Message, TrackHeader
+from talkclip.protocol import (
+    Animate,
+    Chunk,
+    Done,
+    Edit,
+    EmotionWeight,
+    EngineInfo,
+    FrameSpan,
+    Message,
+    Render,
+    TrackHeader,
+    UnderstoodClause,
+    UnderstoodMove,
+    UnderstoodPrompt,
+    codec,
+)
 from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.flame import flame_channels
-from talkclip_server import READY, running_server
+from talkclip_server import READY, desk, running_server, videos
+from talkclip_server.engine import Files
 
 N_EXPRESSION = 50
 REACH = 2
@@ -39,18 +58,23 @@ class RehearsalEngine:
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
+        self.jobs_ended = 0
 
     def info(self) -> EngineInfo:
-        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"))
+        renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
+        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"), renderers=renderers, formats=formats)
+
+    def render(self, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
+        return rehearsal_plates.messages(self.mode, order, files, progress, cancel)
 
     def animate(
-        self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
+        self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         progress("speech", 0.3, "Listening")
         while self.mode == "stall":
             stop_if(cancel)
             time.sleep(0.01)
-        whole_s = _duration_s(audio, order.audio.name)
+        whole_s = _duration_s(files[order.audio.sha256], order.audio.name)
         end_s = whole_s if order.audio.end_s is None else min(order.audio.end_s, whole_s)
         heard = _heard(order, end_s - order.audio.start_s)
         if order.script:
@@ -70,6 +94,16 @@ class RehearsalEngine:
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
         yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",), heard, order.timeline)
+        self.jobs_ended += 1
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """Every part between commas is a clause; the length of the prompt is its feeling."""
+        clauses = tuple(UnderstoodClause(part.strip(), "", ("feeling",)) for part in prompt.split(",") if part.strip())
+        anger = min(len(prompt), 100) / 100
+        emotions = EmotionWeight("angry", anger), EmotionWeight("neutral", 1 - anger)
+        moves = (UnderstoodMove(4, "brow lowerer", 0.5, "left"),) if "brow" in prompt else ()
+        notes = () if clauses else ("The prompt is empty: the face stays neutral.",)
+        return UnderstoodPrompt(clauses, emotions, anger, moves, notes=notes, summary=f"rehearsed: {prompt}")
 
 
 def _duration_s(audio: Path, name: str) -> float:
@@ -163,16 +197,36 @@ def _phase(words: str) -> float:
     return zlib.crc32(words.encode()) % 1000 / 159.0
 
 
+def _layers(values: np.ndarray) -> LayerValues:
+    """Fixed shares."""
+    mouth, blinks, gaze = 0.5 * values, 0.125 * values, -0.125 * values
+    return LayerValues(mouth, values - mouth - blinks - gaze, blinks, gaze)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stall", action="store_const", const="stall", dest="mode")
     parser.add_argument("--die", action="store_const", const="die", dest="mode")
     parser.add_argument("--flat", action="store_const", const="flat", dest="mode")
-    mode = parser.parse_args().mode or "normal"
-    with running_server(RehearsalEngine(mode)) as server:
-        print(f"{READY} {server.address}", flush=True)
-        while os.getppid() != 1:  # ends with the test that started it
-            time.sleep(0.2)
+    parser.add_argument("--old", action="store_true")
+    parser.add_argument("--restart", action="store_true")
+    parser.add_argument("--named", default=desk.SERVER_NAME)
+    parser.add_argument("--keys", type=Path)
+    chosen = parser.parse_args()
+    videos.RENDERERS = dict.fromkeys(("head", "portrait"), rehearsal_plates.flat)
+    desk.SERVER_NAME = chosen.named
+    if chosen.old:
+        desk.SUPPORTED_VERSIONS = codec.SUPPORTED_VERSIONS = (0,)
+    engine, address = RehearsalEngine(chosen.mode or "normal"), "tcp://127.0.0.1:0"
+    while os.getppid() != 1:  # ends with the test that started it
+        engine.jobs_ended = 0
+        with running_server(engine, address, keys=chosen.keys) as server:
+            if address != server.address:
+                address = server.address
+                print(f"{READY} {address}", flush=True)
+            while os.getppid() != 1 and not (chosen.restart and engine.jobs_ended):
+                time.sleep(0.1)
+            time.sleep(0.2 * chosen.restart)  # the answer is on its way
 
 
 if __name__ == "__main__":

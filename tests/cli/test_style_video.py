@@ -41,7 +41,7 @@ def test_mistakes_are_one_line_and_exit_code_2(scowl: Path, tmp_path: Path) -> N
     junk.write_bytes(b"no video at all")
     cases: tuple[tuple[list[str | Path], str], ...] = (
         (["--style-video", tmp_path / "gone.mp4"], "no such file"),
-        (["--style-video", tmp_path / "gone.csv"], "cannot be read"),
+        (["--style-video", tmp_path / "gone.csv"], "no such file"),
         (["--style-video", junk], "cannot be read as a video"),
         (["--style-video", LINE], "holds no picture"),
         (["--style-video", flame], "holds flame"),

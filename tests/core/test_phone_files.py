@@ -156,3 +156,15 @@ def test_every_phone_is_reached_from_ipa_and_names_itself() -> None:
     assert {phone for phones in IPA_TO_ARPABET.values() for phone in phones} == set(CMU39)
     assert all(arpabet(phone) == phone and arpabet(phone.lower() + "1") == phone for phone in CMU39)
     assert arpabet_of("ˈ") == ()
+
+
+def test_words_are_corrected_one_by_one() -> None:
+    words = tuple(Word(text, k, k + 0.9) for k, text in enumerate(("Get", "aut", "of", "here")))
+    phones = (Phone("G", 0.0, 0.5), Phone("EH", 0.5, 0.9), Phone("SIL", 0.9, 1.0), Phone("AW", 1.0, 1.95))
+    track = PhoneTrack(phones, words, 4.0, "align")
+    corrected = track.with_word(1, " out ").with_word(2, "").with_word(3, "right now")
+    assert corrected.words_text() == "Get out right now" and track.words_text() == "Get aut of here"
+    assert corrected.phones == track.phones
+    assert [w.start_s for w in corrected.words] == [0, 1, 2, 3], "a word that is gone keeps its place"
+    assert [p.symbol for p in corrected.word_phones(0)] == ["G", "EH"]
+    assert [p.symbol for p in corrected.word_phones(1)] == ["AW"] and corrected.word_phones(3) == ()

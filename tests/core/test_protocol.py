@@ -68,9 +68,21 @@ phone_tracks = st.lists(st.sampled_from(PHONES41), max_size=9).map(
 parts = st.lists(st.builds(ScriptPart, texts, texts), max_size=3).map(tuple)
 gains = st.builds(LayerGains, *[st.floats(0, 2)] * 4)
 audio = st.builds(p.AudioSource, shas, texts, seconds, st.none() | seconds)
-infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")))
+infos = st.builds(p.EngineInfo, texts, texts, st.just((p.WeightInfo("w", SHA),)), st.just(("arkit52", "flame")),
+                  texts, texts, st.just(("head",)), st.just(("png",)), st.booleans())  # fmt: skip
+styles = st.lists(st.builds(p.StyleSource, texts, shas, texts, st.floats(0, 1)), max_size=3).map(tuple)
 
 spans = st.builds(p.FrameSpan, st.integers(0, 10**7), st.integers(0, 10**7))
+shares = st.floats(0, 1)
+numbers = st.lists(st.integers(1, 70), max_size=3).map(tuple)
+names = st.lists(texts, max_size=3).map(tuple)
+emotions = st.lists(st.builds(p.EmotionWeight, texts, shares), max_size=3).map(tuple)
+moves = st.lists(st.builds(p.UnderstoodMove, st.integers(1, 70), texts, shares, texts), max_size=2).map(tuple)
+prompts_understood = st.builds(
+    p.UnderstoodPrompt, st.lists(st.builds(p.UnderstoodClause, texts, texts, names, names), max_size=2).map(tuple),
+    emotions, shares, moves, moves, numbers, names, numbers,
+    st.lists(st.builds(p.UnderstoodPart, texts, emotions, shares), max_size=2).map(tuple), names, texts,
+)  # fmt: skip
 workers = st.builds(p.WorkerReport, sizes, st.lists(texts, max_size=3).map(tuple), sizes, sizes)
 
 MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
@@ -79,12 +91,12 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     p.PutChunk: st.builds(p.PutChunk, ids, shas, sizes, st.binary(max_size=200)),
     p.Animate: st.builds(
         p.Animate, ids, audio, timelines, st.floats(1, 240), st.just("flame"), st.integers(0, 2**32 - 1), gains,
-        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT), st.booleans(),
+        st.none() | texts, st.none() | phone_tracks, parts, st.integers(1, p.MAX_CREDIT), st.booleans(), styles,
     ),
     p.Edit: st.builds(
-        lambda *fields, before: p.Edit(*fields, before=before),
+        lambda *fields, **changes: p.Edit(*fields, **changes),
         ids, audio, timelines, st.floats(1, 240), st.just("arkit52"), st.integers(0, 2**32 - 1), gains,
-        before=timelines,
+        before=timelines, restyled=st.lists(texts, max_size=3).map(tuple),
     ),
     p.Render: st.builds(
         lambda *fields, **drawn: p.Render(*fields, **drawn), ids, audio, timelines, st.floats(1, 240),
@@ -94,6 +106,8 @@ MESSAGES: dict[type[p.Message], st.SearchStrategy[Any]] = {
     ),
     p.Credit: st.builds(p.Credit, ids, st.integers(1, p.MAX_CREDIT)),
     p.Cancel: st.builds(p.Cancel, ids),
+    p.Read: st.builds(p.Read, ids, texts),
+    p.Reading: st.builds(p.Reading, ids, prompts_understood),
     p.Ping: st.builds(p.Ping, ids),
     p.Status: st.builds(p.Status, ids),
     p.Bye: st.builds(p.Bye, ids),
@@ -302,6 +316,8 @@ def test_extension_types_are_refused() -> None:
         ({"timeline": {"segments": [{"prompt": "x", "start_s": 0.0, "end_s": 1.0, "intensity_keys": [[0.0, 3.0]]}]}},
          "animate.timeline.segments[0]"),
         ({"gains": {"head": 9.0}}, "animate.gains"),
+        ({"styles": [{"uid": "s", "sha256": SHA, "name": "a.mp4", "weight": 1.1}]}, "animate.styles[0].weight"),
+        ({"styles": [{"uid": "s", "sha256": "../a.mp4", "name": "a.mp4"}]}, "animate.styles[0].sha256"),
         ({"phones": {"phones": [{"symbol": "Q", "start_s": 0.0, "end_s": 1.0}], "words": [], "duration_s": 1.0,
                      "backend": "x"}}, "animate.phones"),
     ],

@@ -13,7 +13,7 @@ from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
 from talkclip.engine.streaming import Finished, Span, StreamingPipeline, Stretch, joined
-from talkclip.engine.style_mix import prompt_codes
+from talkclip.engine.style_mix import StyleMixer
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.style_coder import StyleCoder
@@ -47,7 +47,7 @@ def keyed(prompt: str, *keys: tuple[float, float], edits: tuple[PromptEdit, ...]
 
 
 def codes(timeline: PromptTimeline, times_s: np.ndarray, coder: StyleCoder) -> np.ndarray:
-    return prompt_codes(timeline, times_s, coder, coder.neutral)
+    return StyleMixer(coder, coder.neutral, None).codes(timeline, times_s)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)

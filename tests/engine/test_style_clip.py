@@ -69,7 +69,7 @@ def played(spoken: Spoken, expression: np.ndarray, arousal: float = 0.7) -> Coef
 
 def asked(clip: AudioClip, style: StyleClip | None, prompt: str = "", intensity: float = 1.0) -> AnimateRequest:
     timeline = PromptTimeline.single(prompt, clip.duration_s, intensity)
-    return AnimateRequest(clip, timeline, seed=3, style=style)
+    return AnimateRequest(clip, timeline, seed=3, styles=() if style is None else (style,))
 
 
 def agreement(found: np.ndarray, wanted: np.ndarray) -> float:

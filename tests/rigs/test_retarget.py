@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from talkclip.coefficients import ARKIT52, HEAD6, CoefficientTrack
 from talkclip.errors import InputError
 from talkclip_rigs.flame import flame_channels
+from talkclip_rigs.profiles import match_rig, rig_by_id, rig_profile
 from talkclip_rigs.retarget import (
     BLENDER_WORLD_AXES,
     CHARACTER_AXES,
@@ -20,8 +23,6 @@ from talkclip_rigs.retarget import (
     Drive,
     RigProfile,
     RotationDrive,
-    arkit_profile,
-    flame_profile,
     retarget,
 )
 from talkclip_rigs.rotations import (
@@ -30,7 +31,6 @@ from talkclip_rigs.rotations import (
     matrix_from_euler,
     matrix_from_pitch_yaw_roll,
 )
-from talkclip_rigs.spelling import match_names
 
 ORDERS = ["".join(order) for order in itertools.permutations("XYZ")]
 
@@ -42,9 +42,20 @@ def _arkit_track(n_frames: int = 5, head: bool = True) -> CoefficientTrack:
     return CoefficientTrack("arkit52", ARKIT52, 29.97, values, 0.25, pose)
 
 
+def _profile(rig_id: str, names: Sequence[str], channels: Sequence[str] = ARKIT52, **options: Any) -> RigProfile:
+    """The profile of one rig whose shapes have these names."""
+    rig = rig_by_id(rig_id)
+    match = match_rig(rig, names, at_least=1)
+    return rig_profile(rig, match.rows if match else (), channels, **options)
+
+
+def _flame_profile(names: Sequence[str], **options: Any) -> RigProfile:
+    return _profile("flame", [f"Exp{k}" for k in range(1, 101)], names, **options)
+
+
 def test_arkit_shapes_arrive_unchanged_under_the_rigs_own_names() -> None:
     track = _arkit_track()
-    curves = retarget(track, arkit_profile(match_names([f"!ex-{name}" for name in ARKIT52])))
+    curves = retarget(track, _profile("arkit", [f"!ex-{name}" for name in ARKIT52]))
     assert set(curves.channels) == {f"!ex-{name}" for name in ARKIT52}
     for column, name in enumerate(ARKIT52):
         np.testing.assert_array_equal(curves.channels[f"!ex-{name}"], track.values[:, column])
@@ -56,7 +67,7 @@ def test_arkit_shapes_arrive_unchanged_under_the_rigs_own_names() -> None:
 @pytest.mark.parametrize("head_bone", [None, "", "head"])
 @pytest.mark.parametrize("names", [ARKIT52, ARKIT52[:9], (), ("browInnerUp_L", "browInnerUp_R", "jawOpen")])
 def test_every_arkit_channel_is_driven_or_ignored(names: tuple[str, ...], head_bone: str | None) -> None:
-    profile = arkit_profile(match_names(names), head_bone=head_bone)
+    profile = _profile("arkit", names, head_bone=head_bone)
     assert profile.sources() == {*ARKIT52, *HEAD6}
     driven = {drive.source for drive in profile.drives} | {s for turn in profile.rotations for s in turn.sources}
     assert not driven & set(profile.ignored)
@@ -67,7 +78,7 @@ def test_every_arkit_channel_is_driven_or_ignored(names: tuple[str, ...], head_b
 @pytest.mark.parametrize("n_expression", [50, 100])
 def test_every_flame_channel_is_driven_or_ignored(n_expression: int, head_bone: str | None) -> None:
     names = flame_channels(n_expression)
-    profile = flame_profile(names, head_bone=head_bone)
+    profile = _flame_profile(names, head_bone=head_bone)
     assert profile.sources() == {*names, *HEAD6}
 
 
@@ -78,7 +89,7 @@ def test_flame_keys_count_from_one_and_the_jaw_turns_its_bone() -> None:
     values[1, names.index("exp49")] = -20
     values[1, names.index("jaw_x")] = 0.3
     values[1, names.index("left_eye_y")] = -0.5
-    curves = retarget(CoefficientTrack("flame", names, 25, values), flame_profile(names))
+    curves = retarget(CoefficientTrack("flame", names, 25, values), _flame_profile(names))
     assert curves.channels["Exp1"][1] == 1.5
     assert curves.channels["Exp50"][1] == -10  # the key's own range
     assert "Exp0" not in curves.channels and "Exp51" not in curves.channels
@@ -91,7 +102,7 @@ def test_flame_keys_count_from_one_and_the_jaw_turns_its_bone() -> None:
 
 def test_halves_of_a_shape_both_follow_it() -> None:
     track = _arkit_track()
-    curves = retarget(track, arkit_profile(match_names(["cheekPuff_L", "cheekPuff_R"])))
+    curves = retarget(track, _profile("arkit", ["cheekPuff_L", "cheekPuff_R"]))
     np.testing.assert_array_equal(curves.channels["cheekPuff_L"], track.channel("cheekPuff"))
     np.testing.assert_array_equal(curves.channels["cheekPuff_R"], track.channel("cheekPuff"))
 
@@ -108,7 +119,7 @@ def test_gains_add_up_and_limits_hold() -> None:
 
 
 def test_an_unknown_channel_or_space_is_refused_by_name() -> None:
-    profile = arkit_profile(match_names(ARKIT52))
+    profile = _profile("arkit", ARKIT52)
     with pytest.raises(InputError, match="'earWiggle'"):
         retarget(CoefficientTrack("arkit52", ("jawOpen", "earWiggle"), 25, np.zeros((1, 2))), profile)
     with pytest.raises(InputError, match=r"space arkit52, the track is flame"):
@@ -134,7 +145,7 @@ def test_head_turns_the_way_the_contract_says(column: int, point: tuple, moved: 
     head = np.zeros((1, 6))
     head[0, column] = np.pi / 2 - 1e-3
     track = CoefficientTrack("arkit52", ARKIT52, 25, np.zeros((1, 52)), head=head)
-    curves = retarget(track, arkit_profile(match_names(ARKIT52), head_bone="head", head_axes=axes))
+    curves = retarget(track, _profile("arkit", ARKIT52, head_bone="head", head_axes=axes))
     angles = [curves.channels[f"head.rotation_{axis}"][0] for axis in "xyz"]
     to_bone = np.array(axes)
     turned = to_bone.T @ matrix_from_euler(angles) @ to_bone @ np.array(point)
@@ -142,7 +153,7 @@ def test_head_turns_the_way_the_contract_says(column: int, point: tuple, moved: 
 
 
 def test_head_pose_can_be_left_to_the_animator() -> None:
-    profile = arkit_profile(match_names(ARKIT52), head_bone="head").without_head()
+    profile = _profile("arkit", ARKIT52, head_bone="head").without_head()
     curves = retarget(_arkit_track(), profile)
     assert set(curves.channels) == set(ARKIT52)
     assert profile.sources() == {*ARKIT52, *HEAD6}

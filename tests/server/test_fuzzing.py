@@ -48,15 +48,18 @@ VALID: list[p.Message] = [
     order("job", SHA),
     order("job2", SHA, "y", credit=1),
     order("gone", "22" * 32),
-    p.Edit("edit", p.AudioSource(SHA), LINE, 25.0, before=LINE),
+    p.Edit("edit", p.AudioSource(SHA), LINE, 25.0, before=LINE, restyled=("line",)),
+    p.Animate("styled", p.AudioSource(SHA), LINE, 25.0, layers=True, styles=(p.StyleSource("line", SHA, "a.mp4"),)),
     p.Render("video", p.AudioSource(SHA), LINE, 25.0),
     p.Credit("job", 3),
     p.Cancel("job"),
     p.Cancel("job2"),
+    p.Read("read", "sad"),
     p.Ping("ping"),
     p.Status("status"),
     p.Bye("bye"),
     p.Pong("pong"),
+    p.Reading("read", p.UnderstoodPrompt((), (p.EmotionWeight("sad", 1.0),), 0.5)),
     p.Done("job", 1, 0.1),
     p.Chunk("job", 0, np.zeros((2, 3), np.float32)),
 ]
@@ -283,7 +286,23 @@ plain_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=4,
 )
-FIELDS = ("v", "id", "versions", "sha256", "size", "offset", "data", "audio", "timeline", "before", "fps", "chunks")
+FIELDS = (
+    "v",
+    "id",
+    "versions",
+    "sha256",
+    "size",
+    "offset",
+    "data",
+    "audio",
+    "timeline",
+    "before",
+    "fps",
+    "chunks",
+    "prompt",
+    "styles",
+    "layers",
+)
 changes = st.lists(st.tuples(st.sampled_from(FIELDS), plain_values), max_size=3).map(dict)
 
 

@@ -39,7 +39,7 @@ def test_bytes_and_map_are_the_same_message(op: str, text: str, dump: str) -> No
 def test_the_examples_cover_the_main_path() -> None:
     shown = {op for op, *_ in EXAMPLES}
     assert shown >= {"hello", "welcome", "put", "put_chunk", "put_state", "animate", "track", "chunk", "done", "error"}
-    assert shown >= {"edit", "render", "video", "video_chunk", "sequence", "picture"}
+    assert shown >= {"edit", "render", "video", "video_chunk", "sequence", "picture", "read", "reading"}
 
 
 def test_every_operation_is_listed() -> None:

@@ -103,6 +103,24 @@ def test_a_part_of_an_hour_is_short_and_a_render_is_long(scene: Scene) -> None:
     assert scene.given() == [["part"]]
 
 
+def test_a_style_video_is_long_until_it_was_read(scene: Scene) -> None:
+    def styled(name: str, clip: str = "actor.mp4") -> Job:
+        clips = (p.StyleSource("s", "ee" * 32, clip),)
+        return scene._added(
+            p.Animate(name, p.AudioSource(CLIP), PromptTimeline.single("x", 1.0), 25.0, styles=clips), None
+        )
+
+    track, first = styled("track", "actor.npz"), styled("first")
+    scene.given()
+    assert [(order.animate.id, order.long) for order in scene.workers[0].orders] == [("track", False), ("first", True)]
+    scene.scheduler.finished(track.key)
+    assert set(scene.workers[0].orders[0].files) == {CLIP, "ee" * 32}
+    scene.scheduler.learn_length(first.key, 9.0)
+    styled("again")
+    scene.given()
+    assert [order.long for order in scene.workers[0].orders] == [False, True, False]
+
+
 def test_edits_of_a_few_minutes_are_short(scene: Scene) -> None:
     first = scene.job("first", CLIP)
     scene.given()
@@ -208,10 +226,10 @@ def test_a_short_order_runs_in_a_pause_of_a_long_one(tmp_path: Path) -> None:
             done.set()
 
     worker = ThreadWorker(engine, 10, deliver)
-    worker.start(Order(1, order("long", "00" * 32, "hold"), sound, long=True))
+    worker.start(Order(1, order("long", "00" * 32, "hold"), {"00" * 32: sound}, long=True))
     wait_for(engine.holding.is_set)
     for key in (2, 3):
-        worker.start(Order(key, order(f"short{key}", "00" * 32), sound))
+        worker.start(Order(key, order(f"short{key}", "00" * 32), {"00" * 32: sound}))
     wait_for(lambda: (3, "done") in heard)
     assert (1, "done") not in heard
     engine.let_go.set()
@@ -225,9 +243,9 @@ def test_a_fault_of_a_short_order_does_not_touch_the_long_one(tmp_path: Path) ->
     sound.write_bytes(b"x")
     engine, heard = SmallEngine(), []
     worker = ThreadWorker(engine, 10, lambda output: heard.append((output.key, output.op)))
-    worker.start(Order(1, order("long", "00" * 32, "hold"), sound, long=True))
+    worker.start(Order(1, order("long", "00" * 32, "hold"), {"00" * 32: sound}, long=True))
     wait_for(engine.holding.is_set)
-    worker.start(Order(2, order("bad", "00" * 32, "raise"), sound))
+    worker.start(Order(2, order("bad", "00" * 32, "raise"), {"00" * 32: sound}))
     wait_for(lambda: (2, "error") in heard)
     engine.let_go.set()
     wait_for(lambda: (1, "done") in heard)
@@ -239,9 +257,9 @@ def test_an_order_that_takes_longer_than_thought_gives_way_too(tmp_path: Path) -
     sound.write_bytes(b"x")
     engine, heard = SmallEngine(), []
     worker = ThreadWorker(engine, 10, lambda output: heard.append((output.key, output.op)))
-    worker.start(Order(1, order("surprise", "00" * 32, "hold"), sound))
+    worker.start(Order(1, order("surprise", "00" * 32, "hold"), {"00" * 32: sound}))
     wait_for(engine.holding.is_set)
-    worker.start(Order(2, order("short", "00" * 32), sound))
+    worker.start(Order(2, order("short", "00" * 32), {"00" * 32: sound}))
     begin_s = time.monotonic()
     wait_for(lambda: (2, "done") in heard)
     assert time.monotonic() - begin_s < 3

@@ -57,6 +57,25 @@ def test_the_wire_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert np.ptp(here.track.channel("jawOpen")) > 0.1
 
 
+def test_an_earlier_answer_and_a_corrected_word_come_back_mended(tmp_path: Path) -> None:
+    text = LINE.with_suffix(".txt").read_text(encoding="utf-8").strip()
+    with serve(tmp_path) as address, Client(address) as client:
+        before = client.animate(SpeakRequest(LINE, TIMELINE, 25.0, text=text.replace("door", "boor"))).phones
+        assert before is not None
+        corrected = before.with_word(13, "door").words_text()
+        reply = client.animate(SpeakRequest(LINE, TIMELINE, 25.0, text=corrected, phones=before))
+        again = client.animate(SpeakRequest(LINE, TIMELINE, 25.0, text=corrected, phones=before))
+    after = reply.phones
+    assert after is not None and (reply.backend, after.words[13].text) == ("mended", "door")
+    assert "aligned anew: 3." in reply.notes[0]
+    far_s = (3.2, 4.2)
+    for a, b in ((before.words, after.words), (before.phones, after.phones)):
+        assert [x for x in a if not far_s[0] < x.start_s < far_s[1]] == [
+            x for x in b if not far_s[0] < x.start_s < far_s[1]
+        ]
+    assert after.phones != before.phones and again.phones == after and again.notes == reply.notes
+
+
 @pytest.mark.slow  # the map to the model is solved first
 def test_flame_is_answered_from_the_servers_model(tmp_path: Path) -> None:
     flame = build().write_npz(tmp_path / "face model.npz")

@@ -17,7 +17,18 @@ import numpy as np
 from talkclip.coefficients import ARKIT52
 from talkclip.phones import Phone, PhoneTrack
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
-from talkclip.protocol import Animate, Chunk, Done, EngineInfo, Message, TrackHeader, WeightInfo
+from talkclip.protocol import (
+    Animate,
+    Chunk,
+    Done,
+    EmotionWeight,
+    EngineInfo,
+    Message,
+    TrackHeader,
+    UnderstoodPrompt,
+    WeightInfo,
+)
+from talkclip_server.engine import Files
 
 WAIT_S = 10.0
 
@@ -51,11 +62,11 @@ class SmallEngine:
         return EngineInfo("small-text", "small-motion", (WeightInfo("small", "0" * 64),), ("arkit52",), "none", "cpu")
 
     def animate(
-        self, order: Animate, audio: Path, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
+        self, order: Animate, files: Files, chunk_frames: int, progress: ProgressCallback, cancel: CancelCheck
     ) -> Iterator[Message]:
         """See `talkclip_server.engine.Engine`."""
         self.orders.append(order)
-        sound = audio.read_bytes()
+        sound = files[order.audio.sha256].read_bytes()
         prompt = order.timeline.segments[0].prompt if order.timeline.segments else ""
         progress("speech", 0.5, "Listening")
         if prompt == "raise":
@@ -80,6 +91,16 @@ class SmallEngine:
         if prompt != "no end":
             phones = PhoneTrack((Phone("AA", 0.0, 0.5),), (), 1.0, "small")
             yield Done(order.id, self.n_frames, 0.01, "small", (f"understood '{prompt}'",), phones, order.timeline)
+
+    def read(self, prompt: str) -> UnderstoodPrompt:
+        """See `talkclip_server.engine.ReadingEngine`; the prompt may be `raise`, `crash` or `think`, which waits."""
+        if prompt == "raise":
+            raise self._fault()
+        if prompt == "crash":
+            os._exit(9)
+        if prompt == "think":
+            self.let_go.wait(WAIT_S)
+        return UnderstoodPrompt((), (EmotionWeight("neutral", 1.0),), 0.0, summary=prompt)
 
     def _hold(self, cancel: CancelCheck) -> None:
         self.holding.set()

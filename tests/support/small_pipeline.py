@@ -31,6 +31,7 @@ class SmallInfo:
     speech: str = "none"
     spaces: tuple[str, ...] = ("arkit52",)
     device: str = "cpu"
+    style_clips: bool = False
 
 
 class SmallPipeline:

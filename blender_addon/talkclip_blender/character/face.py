@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,8 @@ from talkclip.errors import InputError
 from talkclip_rigs.profiles import MappedShape, Rig, RigMatch, Space, match_rig, rig_by_id
 from talkclip_rigs.profiles import recognise as recognise_names
 from talkclip_rigs.spelling import words
+
+from . import linked, table
 
 # Bones of generated rigs that follow the control of the same name; keying them would be overwritten.
 _FOLLOWERS: Final = ("def", "org", "mch")
@@ -97,9 +98,38 @@ def recognise(active: bpy.types.Object | None) -> Face:
     mesh = face_mesh(active)
     if mesh is None:
         raise InputError(f"'{active.name}' has no face shape keys TalkCLIP knows.", _NO_FACE)
-    if mesh.data.shape_keys.library is not None:
-        raise InputError(f"'{mesh.name}' is linked from another file.", "Make a library override of it first.")
+    settings = mesh.talkclip.rig
+    if not settings.rows:
+        found = automatic(mesh)
+        linked.require_editable(found.objects)
+        return found
+    objects = tuple(table.objects_of(settings))
+    linked.require_editable((mesh, *objects))
+    rows = {body.name: rows for body, rows in table.rows_of(settings, objects).items()}
+    if not any(rows.values()):
+        raise InputError(
+            f"The mapping table of '{mesh.name}' moves nothing.",
+            "Switch rows and objects on in Character > Mapping, or press Recognise Again.",
+        )
+    rig, armature = table.rig_of(settings), mesh.find_armature()
+    return Face(mesh, rig, rows, objects, armature, _head(mesh, armature, rig))
+
+
+def bodies_of(mesh: bpy.types.Object) -> list[bpy.types.Object]:
+    """The objects of a character: those of its table, or those found by name."""
+    settings = mesh.talkclip.rig
+    return table.objects_of(settings) if settings.rows else [mesh, *companions(mesh)]
+
+
+def automatic(mesh: bpy.types.Object) -> Face:
+    """The face as its names say, whatever the mapping table says.
+
+    Raises:
+        InputError: its names are no rig's that TalkCLIP knows.
+    """
     match = _match(mesh)
+    if match is None:
+        raise InputError(f"'{mesh.name}' has no face shape keys TalkCLIP knows.", "Map its shape keys by hand.")
     objects = (mesh, *companions(mesh))
     rows = {body.name: _match_part(body, match.rig).rows for body in objects}
     armature = mesh.find_armature()
@@ -113,26 +143,21 @@ def face_mesh(active: bpy.types.Object | None) -> bpy.types.Object | None:
     """
     if active is None:
         return None
-    faces = [mesh for mesh in _family(active) if _match(mesh) is not None]
-    if active in faces:
-        faces = [mesh for mesh in faces if mesh == active or _touch(mesh, active)]
-    return max(faces, key=_rank, default=None)
+    ranks = {mesh: rank for mesh in _family(active) if (rank := _rank(mesh)) is not None}
+    if active in ranks:
+        ranks = {mesh: rank for mesh, rank in ranks.items() if mesh == active or _touch(mesh, active)}
+    return max(ranks, key=ranks.__getitem__, default=None)
 
 
 def companions(mesh: bpy.types.Object) -> list[bpy.types.Object]:
-    """Other meshes on the same armature or parent, at the same place, whose shape keys move with the face's."""
-    rig = _match(mesh).rig
-    found = [body for body in _family(mesh) if body != mesh and _match_part(body, rig) is not None]
+    """Other meshes on the same armature or parent, at the same place, whose shape keys bear the face's names."""
+    match = _match(mesh)
+    if match is None:
+        return []
+    found = [body for body in _family(mesh) if body != mesh and _match_part(body, match.rig) is not None]
     found = sorted((body for body in found if _touch(mesh, body)), key=lambda body: body.name)
     one_each = {body.data.shape_keys: body for body in reversed(found) if body.data != mesh.data}
     return sorted(one_each.values(), key=lambda body: body.name)
-
-
-def driven_shapes(keys: bpy.types.Key) -> frozenset[str]:
-    """Names of the shape keys whose value follows a driver: keys on them would not move anything."""
-    drivers = keys.animation_data.drivers if keys.animation_data else ()
-    found = (re.fullmatch(r'key_blocks\["(.*)"\]\.value', driver.data_path) for driver in drivers)
-    return frozenset(bpy.utils.unescape_identifier(match[1]) for match in found if match)
 
 
 def turner(armature: bpy.types.Object | None, bone: str) -> Turner | None:
@@ -156,11 +181,18 @@ def _family(active: bpy.types.Object) -> list[bpy.types.Object]:
     return list(dict.fromkeys(family))
 
 
-def _rank(mesh: bpy.types.Object) -> tuple[bool, float, bool, int]:
-    """Of several faces: the one in use, the most complete, the head rather than its teeth."""
-    used = bool(mesh.talkclip.segments or mesh.talkclip.takes)
+def _rank(mesh: bpy.types.Object) -> tuple[bool, float, bool, int] | None:
+    """Of several faces: the one in use, the most complete, the head rather than its teeth; None: it is no face."""
+    if mesh.type != "MESH" or mesh.data.shape_keys is None:
+        return None
+    match = _match(mesh)
+    settings = mesh.talkclip
+    mapped = bool(settings.rig.rows)
+    if match is None and not mapped:
+        return None
+    used = mapped or bool(settings.segments or settings.takes)
     named = not _FACE_NAMES.isdisjoint(words(mesh.name))
-    return used, round(_match(mesh).confidence, 2), named, len(mesh.data.vertices)
+    return used, round(match.confidence, 2) if match else 0.0, named, len(mesh.data.vertices)
 
 
 def _touch(one: bpy.types.Object, other: bpy.types.Object) -> bool:
@@ -177,14 +209,14 @@ def _match(candidate: bpy.types.Object) -> RigMatch | None:
     """The rig that an object's shape keys are, or None when they are no face we know."""
     if candidate.type != "MESH" or candidate.data.shape_keys is None:
         return None
-    return _match_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks))
+    return _match_names(table.shape_names(candidate))
 
 
 def _match_part(candidate: bpy.types.Object, rig: Rig) -> RigMatch | None:
     """The shape keys of teeth, brows or eyes that belong to a face of that rig; None where there are none."""
     if candidate.type != "MESH" or candidate.data.shape_keys is None:
         return None
-    return _match_part_names(tuple(block.name for block in candidate.data.shape_keys.key_blocks), rig.id)
+    return _match_part_names(table.shape_names(candidate), rig.id)
 
 
 @functools.lru_cache(maxsize=256)  # the panel asks on every redraw

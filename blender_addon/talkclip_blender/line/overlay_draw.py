@@ -163,7 +163,7 @@ def _write(text: str, left: float, right: float, bottom: float, top: float, view
 def _ink(background: Color) -> Color:
     """Black or white, whichever is read better."""
     red, green, blue, _ = background
-    return (0.0, 0.0, 0.0, 1.0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.35 else (1.0, 1.0, 1.0, 1.0)
+    return (0.0, 0.0, 0.0, 1.0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45 else (1.0, 1.0, 1.0, 1.0)
 
 
 def _faded(color: Color, share: float) -> Color:

@@ -18,7 +18,6 @@ _LANES_AT_MOST: Final = 3
 _ROW_PX: Final = 14.0
 _GAP_PX: Final = 2.0
 _MARGIN_PX: Final = 18.0  # above the editor's scroll bar
-_LOW_EDITOR_PX: Final = 150.0  # the Timeline, usually: no margin there
 _SCRUB_PX: Final = 24.0  # the row with frame numbers
 _GRIP_PX: Final = 7.0
 _PHONES_FROM_PX: Final = 11.0  # narrower phones are not shown
@@ -135,8 +134,10 @@ def lanes_of(spans: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def placed(picture: Picture, view: View) -> list[Placed]:
-    """The bars that are seen."""
-    bottom, height = _bottom(view), _LANE_PX * view.scale
+    """The bars that are seen; none in an editor that has no room between its scroll bar and its frame numbers."""
+    bottom, height = _MARGIN_PX * view.scale, _LANE_PX * view.scale
+    if bottom + height > view.height - _SCRUB_PX * view.scale:
+        return []
     found = []
     for bar in picture.bars:
         left, right = view.x(bar.first - bar.blend_in / 2), view.x(bar.end + bar.blend_out / 2)
@@ -148,7 +149,7 @@ def placed(picture: Picture, view: View) -> list[Placed]:
 
 def rows(picture: Picture, view: View) -> list[Row]:
     """Words, and phones where there is room for them, above the bars; only what is seen."""
-    low = _bottom(view) + picture.n_lanes * (_LANE_PX * view.scale + _GAP_PX)
+    low = _MARGIN_PX * view.scale + picture.n_lanes * (_LANE_PX * view.scale + _GAP_PX)
     height = _ROW_PX * view.scale
     found = []
     for marks, narrowest in ((picture.phones, _PHONES_FROM_PX * view.scale), (picture.words, 0.0)):
@@ -173,10 +174,6 @@ def hit(picture: Picture, view: View, x: float, y: float) -> Hit | None:
         return Hit(best.bar.uid, "BODY")
     part: Part = "START" if x < best.left + grip else "END" if x > best.right - grip else "BODY"
     return Hit(best.bar.uid, part)
-
-
-def _bottom(view: View) -> float:
-    return _GAP_PX if view.height < _LOW_EDITOR_PX * view.scale else _MARGIN_PX * view.scale
 
 
 def _seen(marks: Sequence[Mark], view: View) -> tuple[Mark, ...]:

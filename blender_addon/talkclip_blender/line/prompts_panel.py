@@ -9,9 +9,10 @@ import bpy
 
 from ..character import face
 from ..panel import CharacterPanel, placeholder
-from . import cutting, intensity, sound
+from . import cutting, intensity, reading, sound
 
 _ROWS = 4
+_WIDE_PX = 300  # of the sidebar: room for a third column
 
 
 class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
@@ -22,13 +23,16 @@ class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming r
         active_property: str, index: int = 0, flt_flag: int = 0,
     ) -> None:  # fmt: skip
         """Blender draws each visible row with this."""
-        row = layout.split(factor=0.62, align=True)
         empty = not item.whole_line and item.frame_end <= item.frame_start
         text = {} if empty else placeholder("neutral")
+        row = layout.split(factor=0.62, align=True)
         row.prop(item, "prompt", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
-        row = row.split(factor=0.6, align=True)
-        row.label(text="whole line" if item.whole_line else f"{item.frame_start} - {item.frame_end}")
-        draw_intensity(row, data.id_data, item, text="", emboss=False)
+        wide = context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
+        if wide:
+            row = row.split(factor=0.6, align=True)
+        row.label(text="whole line" if item.whole_line else f"{item.frame_start}-{item.frame_end}")
+        if wide:
+            draw_intensity(row, data.id_data, item, text="", emboss=False)
 
     def filter_items(self, context: bpy.types.Context, data: Any, property: str) -> tuple[list[int], list[int]]:
         """Rows whose prompt has the text that is searched for, in order of time; the file's order stays."""
@@ -59,6 +63,8 @@ class TALKCLIP_MT_segments(bpy.types.Menu):  # noqa: N801 - Blender's naming rul
             layout.operator("talkclip.segment_border", text=text).side = side
         layout.operator("talkclip.segment_move")
         layout.operator("talkclip.segment_move", text="Move with All Later Ones").ripple = True
+        layout.separator()
+        layout.menu("TALKCLIP_MT_exchange")
         layout.separator()
         for text, gap in (("Delete, Leave Neutral", "KEEP"), ("Delete, Close the Gap", "RIPPLE")):
             layout.operator("talkclip.segment_delete", text=text).gap = gap
@@ -95,6 +101,26 @@ class _OfActivePrompt(CharacterPanel):
         """Cheap: Blender asks on every redraw."""
         mesh = face.face_mesh(context.active_object)
         return mesh is not None and cutting.active(mesh.talkclip) is not None
+
+
+class TALKCLIP_PT_reading(_OfActivePrompt, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
+    """What the active prompt is understood as. Nothing is asked while it is closed."""
+
+    bl_label = "Understood As"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender draws this."""
+        segment = cutting.active(face.face_mesh(context.active_object).talkclip)
+        column = self.layout.column(align=True)
+        column.scale_y = 0.8
+        if not segment.prompt.strip():
+            column.label(text="neutral")
+            return
+        said = reading.shown(segment.prompt)
+        if said is None:
+            column.label(text="known while a server runs", icon="TIME")
+        for line in said or ():
+            column.label(text=line.text, icon=line.icon)
 
 
 class TALKCLIP_PT_prompt_time(_OfActivePrompt, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -201,10 +227,12 @@ def _draw_list(layout: Any, line: Any) -> None:
     column.separator()
     column.operator("talkclip.segment_swap", text="", icon="TRIA_UP").step = "EARLIER"
     column.operator("talkclip.segment_swap", text="", icon="TRIA_DOWN").step = "LATER"
-    row = layout.row(align=True)
+    column = layout.column(align=True)
+    row = column.row(align=True)
     row.operator("talkclip.segment_split", text="Split")
-    row.operator("talkclip.segment_duplicate")
     row.operator("talkclip.segment_merge", text="Merge")
+    row = column.row(align=True)
+    row.operator("talkclip.segment_duplicate")
     for text, frames in (("-1", -1), ("+1", 1)):
         row.operator("talkclip.segment_move", text=text).frames = frames
     draw_active(layout, line)
@@ -229,6 +257,7 @@ CLASSES = (
     TALKCLIP_UL_segments,
     TALKCLIP_MT_segments,
     TALKCLIP_PT_prompts,
+    TALKCLIP_PT_reading,
     TALKCLIP_PT_prompt_time,
     TALKCLIP_PT_prompt_edits,
     TALKCLIP_PT_prompt_style,

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
+import bpy
+
+from talkclip.client import SegmentStyle
 from talkclip.errors import InputError
 from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
 
@@ -31,6 +35,24 @@ def timeline_of(character: TalkClipCharacter, line: Line, fps: float) -> PromptT
     if not character.segments:
         return PromptTimeline.single("", _WHOLE_LINE_S)
     return PromptTimeline(tuple(_segment(segment, line, fps) for segment in character.segments))
+
+
+def styles_of(character: TalkClipCharacter) -> tuple[SegmentStyle, ...]:
+    """The style clips of segments that have one, and a share above 0.
+
+    Raises:
+        InputError: a clip does not exist; names the segment.
+    """
+    library = character.id_data.library
+    styles = []
+    for segment in character.segments:
+        if not segment.style_video.strip() or segment.style_weight <= 0:
+            continue
+        clip = Path(bpy.path.abspath(segment.style_video, library=library))
+        if not clip.is_file():
+            raise InputError(f"The style video of {label_of(segment)}, {clip}, does not exist.", "Choose another one.")
+        styles.append(SegmentStyle(segment.uid, clip, segment.style_weight))
+    return tuple(styles)
 
 
 def label_of(segment: Any) -> str:

@@ -98,6 +98,12 @@ def put_in_sequencer(line: Line, scene: bpy.types.Scene) -> bool:
     return True
 
 
+def is_muted(character: TalkClipCharacter, scene: bpy.types.Scene) -> bool:
+    """Whether the sound is a strip of the Sequencer that is switched off there."""
+    strip = _strip(character, scene) if character.sound_source == "STRIP" else None
+    return strip is not None and strip.mute
+
+
 def _strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any | None:
     return next((strip for strip in compat.sound_strips(scene) if strip.name == character.sound_strip), None)
 
@@ -152,9 +158,17 @@ def _existing_file(path: str, library: Any) -> Path:
 
 def _unpacked(sound: bpy.types.Sound) -> AudioClip:
     """Samples of a sound that is packed into the .blend, mixed to mono."""
+    return _unpacked_once(sound.name_full, sound.packed_file.size, sound.samplerate)
+
+
+@functools.lru_cache(maxsize=2)  # panels ask for the line on every redraw
+def _unpacked_once(name: str, _bytes: int, _rate: int) -> AudioClip:
+    sound = next(sound for sound in bpy.data.sounds if sound.name_full == name)
     try:
-        rate, _channels = sound.factory.specs
-        samples = np.asarray(sound.factory.data(), np.float32)
+        # Only the evaluated sound is loaded.
+        factory = sound.evaluated_get(bpy.context.evaluated_depsgraph_get()).factory
+        rate, _channels = factory.specs
+        samples = np.asarray(factory.data(), np.float32)
     except (AttributeError, RuntimeError) as error:
         raise InputError(f"The packed sound '{sound.name}' cannot be read ({error}).", "Unpack it to a file.") from None
     return AudioClip(samples.mean(axis=1) if samples.ndim == 2 else samples, round(rate), sound.name)

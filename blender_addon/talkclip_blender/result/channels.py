@@ -21,7 +21,9 @@ from talkclip_rigs.retarget import HEAD_ROTATION, Curves, Drive, RigProfile, Rot
 
 from ..character import axes, face
 from ..character.face import Face, Turner
+from ..character.ways import driven_of, switch_drivers
 from . import keying, rest
+from .control_channels import Moved, control_channels
 from .keying import Channel
 
 _BLENDERS_DEFAULT_RANGE: Final = (0.0, 1.0)
@@ -34,35 +36,52 @@ def owners(found: Face) -> list[bpy.types.ID]:
     turned = [found.head.owner] if found.head else []
     if found.rig.turns and found.armature is not None:
         turned.append(found.armature)
-    return list(dict.fromkeys([*found.keys, *turned]))
+    controls = [each.driven.control.place.owner for each in driven_of(found) if each.way == "control"]
+    return list(dict.fromkeys([*found.keys, *turned, *controls]))
 
 
 def channels_of(found: Face, track: CoefficientTrack) -> tuple[list[Channel], list[str]]:
     """What to key on which datablock -> (channels, notes about what cannot be keyed).
 
+    Each frame depends on that frame of the track alone (quaternions but for their sign).
+
     Raises:
-        InputError: none of the face's shapes can be keyed.
+        InputError: none of the face's shapes can be moved.
     """
     turns, turners, notes = _turns(found, track)
+    driven = {(each.body, each.driven.shape): each for each in driven_of(found)}
     channels: list[Channel] = []
+    moved: list[Moved] = []
+    left: list[str] = []
     for body in found.objects:
         curves = _retargeted(found, track, drives=drives_of(found.rows[body.name]))
-        own, skipped = _shape_channels(body, curves)
-        channels += own
-        notes += skipped
+        for name, values in curves.channels.items():
+            shape = driven.get((body, name))
+            if shape is None or shape.way == "replace":
+                channels.append(Channel(body.data.shape_keys, keying.shape_path(name), 0, values, "TalkCLIP"))
+            elif shape.way == "control":
+                moved.append(Moved(shape, values))
+            elif shape.way == "leave":
+                left.append(name)
+    through, through_notes = control_channels(moved)
+    channels += through
     if not channels:
         raise InputError(
             f"All face shapes of '{found.mesh.name}' follow drivers.",
-            "Key the controls they follow, or delete the drivers (right-click a value > Delete Drivers).",
+            "Choose what is done about them in Character > Drivers, or delete the drivers.",
         )
-    curves = _retargeted(found, track, turns=turns)
-    for turn in turns:
-        euler = np.stack([curves.channels[f"{turn.bone}.rotation_{axis}"] for axis in "xyz"], axis=1)
-        channels += _turn_channels(turners[turn.bone], euler)
-    return channels, notes
+    notes += through_notes + _left_notes(left) + _muted_notes(found, channels)
+    return channels + _turned(found, track, turns, turners), notes
 
 
 def make_way(found: Face, channels: list[Channel]) -> list[str]:
+    """Change what would keep the keys from moving the character -> notes."""
+    off = switch_drivers(found, driven_of(found))
+    notes = [f"{off} drivers are switched off; Character > Drivers > Restore brings them back."] if off else []
+    return notes + _widen_sliders(found, channels)
+
+
+def _widen_sliders(found: Face, channels: list[Channel]) -> list[str]:
     """Blender cuts a shape key's value at its slider's range. Widen ranges nobody chose; name the ones somebody did."""
     widened, cut = [], []
     ranges = {(keys, keying.shape_path(block.name)): block for keys in found.keys for block in keys.key_blocks}
@@ -102,21 +121,23 @@ def _retargeted(
     return retarget(track, dataclasses.replace(profile, ignored=tuple(sorted(unused))))
 
 
-def _shape_channels(body: bpy.types.Object, curves: Curves) -> tuple[list[Channel], list[str]]:
-    keys = body.data.shape_keys
-    driven = face.driven_shapes(keys)
-    shapes = [name for name in curves.channels if name in keys.key_blocks]
-    free = [name for name in shapes if name not in driven]
-    channels = [Channel(keys, keying.shape_path(name), 0, curves.channels[name], "TalkCLIP") for name in free]
-    notes = []
-    if held := [name for name in shapes if name in driven]:
-        notes.append(
-            f"{listed(held)} follow{'s' * (len(held) == 1)} a driver and did not get keys: key the control behind it, "
-            "or delete the driver."
-        )
-    if muted := [name for name in free if keys.key_blocks[name].mute and np.ptp(curves.channels[name]) > 0]:
-        notes.append(f"{listed(muted)} got keys but will not move: muted.")
-    return channels, notes
+def _left_notes(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    several = len(set(names)) > 1
+    verb = "follow drivers" if several else "follows a driver"
+    return [f"{listed(list(dict.fromkeys(names)))} {verb} and did not get keys: see Character > Drivers."]
+
+
+def _muted_notes(found: Face, channels: list[Channel]) -> list[str]:
+    moving = {(channel.owner, channel.data_path) for channel in channels if np.ptp(channel.values) > 0}
+    muted = [
+        block.name
+        for keys in found.keys
+        for block in keys.key_blocks
+        if block.mute and (keys, keying.shape_path(block.name)) in moving
+    ]
+    return [f"{listed(muted)} got keys but will not move: muted."] if muted else []
 
 
 # --- turns ------------------------------------------------------------------------------------------------------------
@@ -147,7 +168,7 @@ def _missing_channels(found: Face, track: CoefficientTrack) -> list[str]:
     rule = found.rig.numbered
     if rule is None:
         return []
-    driven = {row.channel for row in found.rows[found.mesh.name]}
+    driven = {row.channel for rows in found.rows.values() for row in rows}
     expected = [name for name in track.names if name.removeprefix(rule.channel).isdecimal() and name not in driven]
     offset = rule.first_shape - rule.first_channel
     absent = [f"{rule.shape}{int(name.removeprefix(rule.channel)) + offset}" for name in expected]
@@ -169,6 +190,17 @@ def _why_not(target: Turner | None, turn: RotationDrive) -> str:
 def _fitted(turn: RotationDrive, target: Turner) -> RotationDrive:
     lie = axes.bone_axes(target.owner, target.bone) if target.bone else axes.object_axes(target.owner)
     return dataclasses.replace(turn, axes=lie, order="XYZ")
+
+
+def _turned(
+    found: Face, track: CoefficientTrack, turns: tuple[RotationDrive, ...], turners: dict[str, Turner]
+) -> list[Channel]:
+    curves = _retargeted(found, track, turns=turns)
+    channels = []
+    for turn in turns:
+        euler = np.stack([curves.channels[f"{turn.bone}.rotation_{axis}"] for axis in "xyz"], axis=1)
+        channels += _turn_channels(turners[turn.bone], euler)
+    return channels
 
 
 def _turn_channels(target: Turner, euler: np.ndarray) -> list[Channel]:

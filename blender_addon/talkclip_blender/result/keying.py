@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from .. import compat
+from .decimation import Fit
 
 # What differs by less is rounding, not movement; it keeps the sum of all layers well within 1e-5 of the track.
 STILL: Final = 1e-6
@@ -36,6 +37,11 @@ class Channel:
     def address(self) -> Address:
         """What F-curves of the same owner are told apart by."""
         return self.data_path, self.index
+
+    @property
+    def moves(self) -> bool:
+        """Whether it adds anything."""
+        return bool(np.abs(self.values).max() > STILL)
 
 
 @dataclass(frozen=True)
@@ -89,19 +95,52 @@ def is_still(values: np.ndarray) -> bool:
     return bool(values.max() - values.min() <= STILL)
 
 
-def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
-    if is_still(values):  # needs its ends only, and stays easy to edit
-        frames, values = frames[[0, -1]][: len(frames)], values[[0, 0]][: len(values)]
-    curve.keyframe_points.add(len(frames))
-    _set_points(curve, np.stack([frames, values], axis=1).astype(np.float32))
+def write_all(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Let a curve have one key a frame, linear between them; a curve that has as many keys keeps their other settings.
 
+    Args:
+        curve: new, with all of the keys, or with fewer.
+        frames, values: (T,) each.
 
-def _set_points(curve: bpy.types.FCurve, points: np.ndarray) -> None:
-    """Give all keys of a curve their frame and value (N, 2), linear between them."""
+    Returns:
+        What `points_of` gives now.
+    """
     keys = curve.keyframe_points
+    missing = len(frames) - len(keys)
+    keys.add(missing)
+    points = np.stack([frames, values], axis=1).astype(np.float32)
     keys.foreach_set("co", points.ravel())
-    linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
-    keys.foreach_set("interpolation", np.full(len(points), linear, np.intc))
+    if missing:
+        linear = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+        keys.foreach_set("interpolation", np.full(len(frames), linear, np.intc))
+    curve.update()
+    return points
+
+
+def write_bezier(curve: bpy.types.FCurve, frames: np.ndarray, fitted: Fit) -> None:
+    """Replace a curve's keys by fewer ones.
+
+    Args:
+        curve: whatever it holds is lost.
+        frames: (T,) scene frames of the samples that the fit goes through.
+        fitted: the keys.
+    """
+    at = np.asarray(frames, np.float64)[fitted.samples]
+    values = np.asarray(fitted.values, np.float64)
+    thirds = np.diff(at, prepend=at[0] - 3, append=at[-1] + 3) / 3
+    keys = curve.keyframe_points
+    keys.clear()
+    keys.add(len(at))
+    for name, points in (
+        ("co", (at, values)),
+        ("handle_left", (at - thirds[:-1], fitted.left)),
+        ("handle_right", (at + thirds[1:], fitted.right)),
+    ):
+        keys.foreach_set(name, np.stack(points, axis=1).astype(np.float32).ravel())
+    kinds = bpy.types.Keyframe.bl_rna.properties["handle_left_type"].enum_items
+    types = np.where(fitted.in_line, kinds["ALIGNED"].value, kinds["FREE"].value).astype(np.intc)
+    keys.foreach_set("handle_left_type", types)
+    keys.foreach_set("handle_right_type", types)
     curve.update()
 
 
@@ -110,3 +149,9 @@ def points_of(curve: bpy.types.FCurve) -> np.ndarray:
     points = np.empty(len(curve.keyframe_points) * 2, np.float32)
     curve.keyframe_points.foreach_get("co", points)
     return points.reshape(-1, 2)
+
+
+def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    if is_still(values):  # needs its ends only, and stays easy to edit
+        frames, values = frames[[0, -1]][: len(frames)], values[[0, 0]][: len(values)]
+    write_all(curve, frames, values)

@@ -46,7 +46,7 @@ def remember(take: Any, written: list[Written], bodies: Sequence[bpy.types.Objec
         part.owner = None if part.kind == "OWN" else body or one.owner
         part.action = one.action
         part.slot = compat.slot_handle(one.slot)
-    take.action = written[0].action
+    take.action = take.parts[0].action
 
 
 def of(take: Any) -> list[Part]:

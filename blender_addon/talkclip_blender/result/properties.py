@@ -16,7 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import gains
+from . import gains, takes
 
 _SEED_MAX = 2**31 - 1
 _IN_OVERRIDES = {"LIBRARY_OVERRIDABLE"}
@@ -45,7 +45,7 @@ class TalkClipTake(bpy.types.PropertyGroup):
     """One result, kept so that takes can be compared. The pointers keep its Actions in the file."""
 
     uid: StringProperty(name="Identity", override=_IN_OVERRIDES)
-    name: StringProperty(name="Name", description="Of the take; free", override=_IN_OVERRIDES)
+    label: StringProperty(name="Name", description="Of the take; free", override=_IN_OVERRIDES)
     prompt: StringProperty(name="Prompt", description="How it is spoken", override=_IN_OVERRIDES)
     star: BoolProperty(name="Star", description="Mark this take as a good one", override=_IN_OVERRIDES)
     parts: CollectionProperty(type=TalkClipPart, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
@@ -55,8 +55,12 @@ class TalkClipTake(bpy.types.PropertyGroup):
     frame_start: IntProperty(name="Start", override=_IN_OVERRIDES)
     frame_end: IntProperty(name="End", override=_IN_OVERRIDES)
     fps: FloatProperty(name="Frame Rate", description="Of the scene when it was made", override=_IN_OVERRIDES)
+    channels: StringProperty(name="Channels", description="Of the track it was made of", override=_IN_OVERRIDES)
+    has_head: BoolProperty(name="Head", description="The track turns the head", override=_IN_OVERRIDES)
+    engine: StringProperty(name="Engine", description="What computed it", override=_IN_OVERRIDES)
     request: StringProperty(name="Request", description="What was asked, but for the prompts", override=_IN_OVERRIDES)
     timeline: StringProperty(name="Prompts", description="As played, as JSON", override=_IN_OVERRIDES)
+    asked: StringProperty(name="Asked", description="The prompts as asked for, as JSON", override=_IN_OVERRIDES)
     digest: StringProperty(name="Digest", description="Of its keys as they were written", override=_IN_OVERRIDES)
     live: BoolProperty(name="Live", description="Changes while you type", override=_IN_OVERRIDES)
     notes: StringProperty(
@@ -83,7 +87,10 @@ class ResultSettings:
     """The part of a character's properties that says how results are made and kept."""
 
     takes: CollectionProperty(type=TalkClipTake, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
-    active_take: IntProperty(name="Take", description="The take that is chosen in the list", override=_IN_OVERRIDES)
+    active_take: IntProperty(
+        name="Take", description="The take that is chosen in the list; it plays", update=takes.chosen,
+        override=_IN_OVERRIDES,
+    )  # fmt: skip
     gain_mouth: _gain("Mouth", "How much of the spoken mouth plays over your own animation.")
     gain_expression: _gain("Expression", "How much of what the prompt asks for is added.")
     gain_blinks: _gain("Blinks", "How much of the blinks is added.")

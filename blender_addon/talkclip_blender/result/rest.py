@@ -30,14 +30,40 @@ def animated_by_user(owner: bpy.types.ID) -> set[Address]:
     return found
 
 
+def frames_of_user(owner: bpy.types.ID) -> list[tuple[float, float]]:
+    """First and last frame of each piece of animation that the animator has made."""
+    data = owner.animation_data
+    curves = compat.fcurves_of(data.action, compat.slot_of(data))
+    found = [tuple(data.action.frame_range)] if curves else []
+    for track in data.nla_tracks:
+        for strip in track.strips if track.name not in strips.OURS else ():
+            laid_out = strip.frame_end - strip.frame_start > _FAR_FRAMES
+            found.append(tuple(strip.action.frame_range) if laid_out else (strip.frame_start, strip.frame_end))
+    return found
+
+
+def mute_user(owner: bpy.types.ID) -> None:
+    """Switch off what the animator made; an active action becomes a muted track, so that it can be found again."""
+    data = owner.animation_data
+    for track in data.nla_tracks:
+        track.mute |= track.name not in strips.OURS
+    if data.action is not None:
+        action, slot = data.action, compat.slot_of(data)
+        data.action = None
+        track = data.nla_tracks.new()
+        track.name, track.mute = action.name, True
+        start, end = action.frame_range
+        strips.add(track, action.name, (start, max(end, start + 1.0)), action, slot)
+
+
 def rest_value(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """What a channel holds where TalkCLIP does not speak: the value kept before, or the present one.
 
     A channel that TalkCLIP already moves has its default there, unless `TalkCLIP rest` says otherwise.
     """
-    kept = _kept(owner)
-    if (data_path, index) in kept:
-        return kept[data_path, index]
+    held = kept(owner)
+    if (data_path, index) in held:
+        return held[data_path, index]
     if (data_path, index) in _spoken(owner):
         return _default(owner, data_path, index)
     value = owner.path_resolve(data_path)
@@ -58,7 +84,21 @@ def make_room(owner: bpy.types.ID, addresses: frozenset[Address]) -> list[str]:
     return notes
 
 
-def _kept(owner: bpy.types.ID) -> dict[Address, float]:
+def restore(owner: bpy.types.ID, addresses: set[Address]) -> None:
+    """After strips were taken away: channels that nothing animates any more would keep the last pose; reset them."""
+    held = kept(owner)
+    for path, index in addresses - _spoken(owner) - animated_by_user(owner):
+        holder, name, is_custom = _property(owner, path)
+        value = held.get((path, index), _default(owner, path, index))
+        if is_custom:
+            holder[name] = value
+        elif holder.bl_rna.properties[name].is_array:
+            getattr(holder, name)[index] = value
+        else:
+            setattr(holder, name, value)
+
+
+def kept(owner: bpy.types.ID) -> dict[Address, float]:
     """What `TalkCLIP rest` holds."""
     return {
         (curve.data_path, curve.array_index): curve.evaluate(_REST_FRAME)
@@ -79,7 +119,7 @@ def _spoken(owner: bpy.types.ID) -> set[Address]:
 
 def _new_rest(owner: bpy.types.ID, addresses: frozenset[Address]) -> dict[Address, float]:
     """{channel: value} to be kept: not default, not animated by the animator, not known from an earlier time."""
-    new = addresses - animated_by_user(owner) - _kept(owner).keys() - _spoken(owner)
+    new = addresses - animated_by_user(owner) - kept(owner).keys() - _spoken(owner)
     values = {address: rest_value(owner, *address) for address in new}
     moved = {path for (path, index), value in values.items() if abs(value - _default(owner, path, index)) > 1e-6}
     return {address: value for address, value in values.items() if address[0] in moved}
@@ -87,7 +127,7 @@ def _new_rest(owner: bpy.types.ID, addresses: frozenset[Address]) -> dict[Addres
 
 def _add_rest(owner: bpy.types.ID, track: Any, rest: dict[Address, float]) -> None:
     """Keep values for ever; those kept before stay, in the same Action."""
-    values = {**_kept(owner), **rest}
+    values = {**kept(owner), **rest}
     for strip in list(track.strips):
         old = strip.action
         track.strips.remove(strip)
@@ -140,12 +180,17 @@ def _track_below_ours(data: bpy.types.AnimData) -> Any:
 
 def _default(owner: bpy.types.ID, data_path: str, index: int) -> float:
     """A channel's default, which the NLA gives it where no strip plays."""
-    if data_path.endswith('"]'):  # a custom property
-        holder_path, _, name = data_path.rpartition('["')
-        holder = owner.path_resolve(holder_path) if holder_path else owner
-        default = holder.id_properties_ui(bpy.utils.unescape_identifier(name[:-2])).as_dict().get("default", 0.0)
+    holder, name, is_custom = _property(owner, data_path)
+    if is_custom:
+        default = holder.id_properties_ui(name).as_dict().get("default", 0.0)
         return float(default[index] if isinstance(default, (list, tuple)) else default)
-    holder_path, _, name = data_path.rpartition(".")
-    holder = owner.path_resolve(holder_path) if holder_path else owner
     rna = holder.bl_rna.properties[name]
     return float(rna.default_array[index] if rna.is_array else rna.default)
+
+
+def _property(owner: bpy.types.ID, data_path: str) -> tuple[Any, str, bool]:
+    """What a data path leads to -> (holder, name of its property, whether that is a custom one)."""
+    is_custom = data_path.endswith('"]')
+    holder_path, _, name = data_path.rpartition('["' if is_custom else ".")
+    holder = owner.path_resolve(holder_path) if holder_path else owner
+    return holder, bpy.utils.unescape_identifier(name[:-2]) if is_custom else name, is_custom

@@ -7,17 +7,18 @@ import time
 from typing import ClassVar
 
 import bpy
+from bpy.props import BoolProperty
 
 from talkclip.errors import Cancelled, TalkClipError
 
 from .. import report
 from ..character import face
-from ..service import connection
-from . import speech
+from ..panel import redraw_sidebars
+from . import link, speech
 
 _TICK_S = 0.02
 _BLOCKING_BUDGET_MS = 50.0
-_BLOCKING_PAUSE_S = 0.005
+_BLOCKING_PAUSE_S = 0.002
 _PROGRESS_STEPS = 100
 
 # The run of the window system's modal operator; None while nothing runs. Read by the panel.
@@ -44,6 +45,12 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
     bl_label = "Speak"
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
+    from_script: BoolProperty(
+        name="From Script",
+        description="Speak the character's script: its words, with a prompt from each stage direction on",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
     _timer: bpy.types.Timer | None = None
 
     @classmethod
@@ -57,15 +64,11 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Blocking: scripts and headless Blender, where no timer fires."""
         try:
-            run = _start(context)
+            texts = _speak(context, self.from_script)
         except TalkClipError as problem:
             return report.error(self, problem)
-        try:
-            while not run.pump(_BLOCKING_BUDGET_MS):
-                time.sleep(_BLOCKING_PAUSE_S)
-            return self._finish(run)
-        finally:
-            run.close()
+        report.notes(self, texts)
+        return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """With a window: goes on in small steps while the user works; ESC stops it."""
@@ -73,7 +76,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         if bpy.app.background:
             return self.execute(context)
         try:
-            _running = _start(context)
+            _running = _start(context, context.active_object, self.from_script)
         except TalkClipError as problem:
             return report.error(self, problem)
         manager = context.window_manager
@@ -84,6 +87,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """One step on every tick of the timer."""
+        global _running
         run = _running
         if run is None:  # the extension was disabled
             self._leave(context)
@@ -96,25 +100,36 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         ended = run.pump()
         fraction, _ = run.progress
         context.window_manager.progress_update(round(fraction * _PROGRESS_STEPS))
-        _redraw(context)
+        redraw_sidebars()
         if not ended:
             return {"RUNNING_MODAL"}
         try:
-            return self._finish(run)
-        finally:
+            texts = speech.apply(run.plan, run.result(), run.engine)
+        except speech.Outdated:
+            return self._ask_again(context, run)
+        except TalkClipError as problem:
             self._leave(context)
+            return report.error(self, problem)
+        except Exception:
+            self._leave(context)
+            raise
+        self._leave(context)
+        report.notes(self, texts)
+        return {"FINISHED"}
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender closes the window or loads another file."""
         self._leave(context)
 
-    def _finish(self, run: speech.Run) -> set[str]:
+    def _ask_again(self, context: bpy.types.Context, run: speech.Run) -> set[str]:
+        """Ask for the whole line in place of what has changed."""
+        global _running
         try:
-            texts = speech.apply(run.plan, run.result())
+            _running = _start(context, run.plan.mesh_now(), self.from_script, changes_only=False)
         except TalkClipError as problem:
+            self._leave(context)
             return report.error(self, problem)
-        report.notes(self, texts)
-        return {"FINISHED"}
+        return {"RUNNING_MODAL"}
 
     def _leave(self, context: bpy.types.Context) -> None:
         cancel_running()
@@ -124,11 +139,29 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         manager.event_timer_remove(self._timer)
         self._timer = None
         manager.progress_end()
-        _redraw(context)
+        redraw_sidebars()
 
 
-def _start(context: bpy.types.Context) -> speech.Run:
-    return speech.Run(speech.plan(context.active_object, context.scene), connection.open_client(context))
+def _start(
+    context: bpy.types.Context, character: bpy.types.Object | None, from_script: bool, changes_only: bool = True
+) -> speech.Run:
+    planned = speech.plan(character, context.scene, changes_only and not from_script, from_script)
+    return speech.Run(planned, link.client(context), keep_open=True)
+
+
+def _speak(context: bpy.types.Context, from_script: bool) -> list[str]:
+    """Ask, wait, and key the answer -> notes for the user."""
+    changes_only = True
+    while True:
+        run = _start(context, context.active_object, from_script, changes_only)
+        try:
+            while not run.pump(_BLOCKING_BUDGET_MS):
+                time.sleep(_BLOCKING_PAUSE_S)
+            return speech.apply(run.plan, run.result(), run.engine)
+        except speech.Outdated:
+            changes_only = False
+        finally:
+            run.close()
 
 
 def _why_not(context: bpy.types.Context) -> str:
@@ -144,11 +177,3 @@ def _why_not(context: bpy.types.Context) -> str:
     if character.sound_source == "STRIP" and not character.sound_strip:
         return "Choose a sound strip first"
     return ""
-
-
-def _redraw(context: bpy.types.Context) -> None:
-    """The panel shows the progress."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from .applying import apply
+from .applying import Outdated, apply
 from .request import Plan, plan
 from .running import Run
 
-__all__ = ["Plan", "Run", "apply", "plan"]
+__all__ = ["Outdated", "Plan", "Run", "apply", "plan"]

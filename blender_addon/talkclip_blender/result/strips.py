@@ -102,6 +102,18 @@ def track_of(data: bpy.types.AnimData, name: str) -> Any:
     return track
 
 
+def remove_track(owner: bpy.types.ID, name: str) -> None:
+    """Take a track away with its strips; Actions that nothing else uses go with them."""
+    tracks = owner.animation_data.nla_tracks
+    if name not in tracks:
+        return
+    actions = {strip.action for strip in tracks[name].strips if strip.action is not None}
+    tracks.remove(tracks[name])
+    for action in actions:
+        if action.users == 0:
+            bpy.data.actions.remove(action)
+
+
 def clear(owner: bpy.types.ID, start: float, end: float, staying: Iterable[Any] = ()) -> None:
     """Take the layers' strips away that play between two frames, but for those that stay."""
     staying = list(staying)

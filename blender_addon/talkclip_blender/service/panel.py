@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panel with the server."""
+"""The panel with engine and server."""
 
 from __future__ import annotations
 
 import bpy
 
 from ..panel import CharacterPanel
-from ..preferences import server_address
+from . import drawing
 
 
 class TALKCLIP_PT_server(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
-    """Which server answers."""
+    """Which server answers, or how to get one."""
 
     bl_label = "Server"
     bl_order = 9
@@ -22,6 +22,7 @@ class TALKCLIP_PT_server(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blend
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this."""
-        row = self.layout.row()
-        row.label(text=server_address(context), icon="NETWORK_DRIVE")
-        row.operator("talkclip.check_server", text="Check")
+        drawing.draw_server(self.layout, context)
+
+
+CLASSES = (TALKCLIP_PT_server,)

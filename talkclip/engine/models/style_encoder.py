@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,8 @@ class ClipStyler:
         """`path`: another style encoder than the committed one; it must belong to the same model as `space`."""
         self._space, self._path = space, path
         self._neutral = space.neutral
+        # A clip's track stays the same from prompt to prompt.
+        self._codes: weakref.WeakKeyDictionary[CoefficientTrack, np.ndarray] = weakref.WeakKeyDictionary()
 
     @functools.cached_property
     def _encoder(self) -> StyleEncoder:
@@ -92,7 +95,7 @@ class ClipStyler:
         return encoder
 
     def of_clip(self, track: CoefficientTrack) -> np.ndarray:
-        """How the face of a track speaks.
+        """How the face of a track speaks; found once for each object. Not to be written to.
 
         Args:
             track: `arkit52`, any rate and length; a few seconds of speech say most.
@@ -104,12 +107,16 @@ class ClipStyler:
             InputError: another space, or a channel is missing.
             TalkClipError: the weights are missing or are not the ones expected.
         """
+        known = self._codes.get(track)
+        if known is not None:
+            return known
         code = self._encoder.code(_without_blinks_and_gaze(track, self._encoder.config.fps))
         anchor = code[: self._space.anchor]
         share = np.clip((anchor - _NOTHING_UNTIL) / (_FULL_FROM - _NOTHING_UNTIL), 0, 1)
         pose = np.clip(anchor, 0, 1) * share * share * (3 - 2 * share)
         pose[_GAZE] = 0
-        return np.concatenate([pose, code[self._space.anchor :]]).astype(np.float32)
+        self._codes[track] = found = np.concatenate([pose, code[self._space.anchor :]]).astype(np.float32)
+        return found
 
     def scaled(self, code: np.ndarray, intensities: np.ndarray) -> np.ndarray:
         """A clip's code, weaker or stronger.

@@ -47,8 +47,15 @@ class Alignment:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Aligned:
-    """One word of the transcript in time, with how well it sounds (score) and how much of it was recognised (agree)."""
+class AlignedWord:
+    """One word of the transcript in time.
+
+    Attributes:
+        index: which word of the transcript.
+        start_s, end_s: on the recording's clock.
+        score: how well it sounds: about -11 where the word is said and the sound clean, -60 where another one is.
+        agree: how much of it was recognised without the text, 0..1.
+    """
 
     index: int
     start_s: float
@@ -90,7 +97,7 @@ class Aligner:
         if not noisy and not any(phone.symbol != SIL for phone in heard):
             raise InputError(f"{clip.name}: no speech is heard in it.", "Give a recording of somebody speaking.")
         phones: list[Phone] = []
-        aligned: list[_Aligned] = []
+        aligned: list[AlignedWord] = []
         notes = [_NOISY.format(clip.name)] if noisy else []
         with self._lock:
             sphinx, lexicon = self._load()
@@ -120,6 +127,31 @@ class Aligner:
         said = tuple(Word(words[w.index].text, w.start_s, w.end_s) for w in aligned)
         track = PhoneTrack(with_silence(phones, clip.duration_s), said, clip.duration_s, "align")
         return Alignment(track, tuple(notes))
+
+    def align_words(
+        self,
+        clip: AudioClip,
+        words: Sequence[SpokenWord],
+        start_s: float,
+        end_s: float,
+        silences: Sequence[tuple[float, float]],
+    ) -> tuple[list[Phone], list[AlignedWord]] | None:
+        """A few words that are said in a stretch of a recording, unjudged.
+
+        Args:
+            clip: 16 kHz mono, the whole recording.
+            words: what is said between `start_s` and `end_s`, at most half a minute.
+            silences: the recording's `pauses` of at least `PAUSE_S`.
+
+        Returns:
+            (phones, words), or None where the aligner finds no path; words that nothing can pronounce are missing.
+        """
+        with self._lock:
+            sphinx, lexicon = self._load()
+            entries = [lexicon.entries(word) for word in words]
+            every = tuple(range(len(words)))
+            piece = Piece(start_s, end_s, every, (), True, 0, 0, 0, (0.0,) * len(words))
+            return _align_piece(sphinx, clip, piece, entries, silences)
 
     def refine(self, clip: AudioClip, heard: PhoneTrack, cancel: CancelCheck | None = None) -> PhoneTrack:
         """Recognised phones with the aligner's borders.
@@ -182,7 +214,7 @@ def _align_piece(
     piece: Piece,
     entries: Sequence[Sequence[str]],
     silences: Sequence[tuple[float, float]],
-) -> tuple[list[Phone], list[_Aligned]] | None:
+) -> tuple[list[Phone], list[AlignedWord]] | None:
     """-> (phones, words), or None if the aligner finds no path."""
     owners = iter([w for w in piece.words for _ in entries[w]])
     said = [entry for w in piece.words for entry in entries[w]]
@@ -191,7 +223,7 @@ def _align_piece(
         return None
     agree = dict(zip(piece.words, piece.agree, strict=True))
     phones: list[Phone] = []
-    words: list[_Aligned] = []
+    words: list[AlignedWord] = []
     for entry in found:
         parts = [out_of_pause(phone, silences) for phone in _phones_of(entry, piece)]
         phones += parts
@@ -202,7 +234,7 @@ def _align_piece(
             score = min(words[-1].score, entry.score_per_frame)
             words[-1] = dataclasses.replace(words[-1], end_s=parts[-1].end_s, score=score)
         elif parts:
-            words.append(_Aligned(w, parts[0].start_s, parts[-1].end_s, entry.score_per_frame, agree[w]))
+            words.append(AlignedWord(w, parts[0].start_s, parts[-1].end_s, entry.score_per_frame, agree[w]))
     return phones, words
 
 
@@ -224,14 +256,14 @@ def _refine_piece(sphinx: Sphinx, clip: AudioClip, piece: Piece) -> list[Phone] 
     return _phones_of(FoundWord(True, tuple(found), 0.0), piece)
 
 
-def _doubtful_runs(words: Sequence[_Aligned]) -> list[list[_Aligned]]:
+def _doubtful_runs(words: Sequence[AlignedWord]) -> list[list[AlignedWord]]:
     """Words in a row that are probably not what is said there."""
     if len(words) < _RUN:
         return []
     scores = np.array([word.score for word in words])
     agree = np.array([word.agree for word in words])
     threshold = min(_DOUBT_SCORE, _DOUBT_TIMES * float(np.median(scores)))
-    runs: list[list[_Aligned]] = []
+    runs: list[list[AlignedWord]] = []
     last = -1
     for first in range(len(words) - _RUN + 1):
         window = slice(first, first + _RUN)

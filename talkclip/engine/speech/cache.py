@@ -96,11 +96,16 @@ class DiskCache:
 
 
 def default_cache() -> DiskCache | None:
-    """The cache of this user: TALKCLIP_CACHE (a folder, or "off"), else the system's place for caches."""
+    """The cache of this user for recordings; None where nothing is to be kept."""
+    return disk_cache("speech", MAX_BYTES)
+
+
+def disk_cache(name: str, max_bytes: int) -> DiskCache | None:
+    """A cache of this user: in TALKCLIP_CACHE (a folder, or "off"), else in the system's place for caches."""
     stated = os.environ.get(CACHE_VARIABLE, "")
     if stated.lower() in ("off", "none", "0"):
         return None
-    return DiskCache((Path(stated) if stated else user_cache_folder()) / "speech")
+    return DiskCache((Path(stated) if stated else user_cache_folder()) / name, max_bytes)
 
 
 def user_cache_folder() -> Path:

@@ -2,7 +2,7 @@
 
 Back ends: `align` (a transcript is given), `whisper` (finds the words, then aligns them), `fast` (phones alone, no
 words), `fast+align` (the same phones, borders by the aligner), `file` (phones are given). `auto` takes the best
-that is possible.
+that is possible. Given phones together with a transcript are an earlier answer and its correction (`mending`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from talkclip.engine.speech.cache import DiskCache, cache_key, default_cache
 from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_features
 from talkclip.engine.speech.listening import listen
 from talkclip.engine.speech.media import SAMPLE_RATE
+from talkclip.engine.speech.mending import mend
 from talkclip.engine.speech.recognise import recognise
 from talkclip.engine.speech.spans import with_silence
 from talkclip.engine.speech.whisper import Transcriber, Whisper
@@ -49,7 +50,7 @@ class SpeechAnalysis:
         clip: 16 kHz mono.
         phones: phones (and words) in time; they cover the recording, silence is SIL.
         features: acoustic features.
-        backend: who found the phones: "align", "fast", "fast+align", "whisper" or "file".
+        backend: who found the phones: "align", "fast", "fast+align", "whisper", "file" or "mended".
         notes: what the user should know (a transcript that does not fit somewhere, ...), one sentence each.
     """
 
@@ -126,7 +127,8 @@ class SpeechFrontEnd:
         Args:
             clip: 16 kHz mono (see `media.load_audio`).
             text: what is said, in English, as written.
-            phones: phones in time to use instead of finding them (back end `file`).
+            phones: phones in time to use instead of finding them (back end `file`). With a text they are an earlier
+                answer, and the text is its correction: only around changed words is anything timed anew (`mended`).
             progress: told the stages "phones" and "features".
             cancel: asked in between.
 
@@ -145,17 +147,19 @@ class SpeechFrontEnd:
         if known is not None:
             yield known, math.inf
             return
-        track: PhoneTrack | None = None
+        log_probs: np.ndarray | None = None
         notes: tuple[str, ...] = ()
-        if phones is not None:
+        if phones is not None and text is None:
             track = _checked_phones(phones, clip)
         elif (entry := self._cached_phones(key)) is not None:
             track, notes = entry
+        elif phones is not None and text is not None:
+            track, notes = self._corrected(clip, text, _checked_phones(phones, clip), progress, cancel)
+            self._keep(key, track, notes)
         elif self._choose(text) == "fast":
             yield from self._in_windows(key, clip, text, progress, cancel)
             return
-        log_probs = None
-        if track is None:
+        else:
             log_probs, _ = hama.posteriors(clip, cancel)
             track, notes = self._phones_of(clip, text, log_probs, progress, cancel)
         stop_if(cancel)
@@ -178,8 +182,8 @@ class SpeechFrontEnd:
             analysis = SpeechAnalysis(clip, heard.phones, heard.features, "fast", notes)
             yield analysis, heard.known_s
         self._remember(key, analysis)
+        self._keep(key, heard.phones, notes)
         if self._cache is not None:
-            self._cache.put(key, _to_entry(heard.phones, notes))
             self._cache.put(_features_key(clip), _arrays(heard.features))
 
     def _features(
@@ -226,6 +230,31 @@ class SpeechFrontEnd:
                 self._cache.discard(key)
         return None
 
+    def _keep(self, key: str, track: PhoneTrack, notes: tuple[str, ...]) -> None:
+        if self._cache is not None:
+            self._cache.put(key, _to_entry(track, notes))
+
+    def _corrected(
+        self,
+        clip: AudioClip,
+        text: str,
+        earlier: PhoneTrack,
+        progress: ProgressCallback | None,
+        cancel: CancelCheck | None,
+    ) -> tuple[PhoneTrack, tuple[str, ...]]:
+        """An earlier answer with a corrected transcript; all of it is aligned where there is nothing to compare."""
+        if self._backend in ("fast", "fast+align"):
+            return earlier, _ignored_text(clip, text, self._backend)
+        if earlier.words:
+            mended = mend(self._aligner, clip, earlier, text, progress, cancel)
+            if mended is not None:
+                return mended
+            why = "the transcript has too little in common with the words of the given phones"
+        else:
+            why = "the given phones carry no words to compare the transcript with"
+        track, notes = self.phones(clip, text, progress, cancel)
+        return track, (f"{clip.name}: {why}; all of it was aligned anew.", *notes)
+
     def _phones_of(
         self,
         clip: AudioClip,
@@ -239,8 +268,7 @@ class SpeechFrontEnd:
         heard = recognise(clip, log_probs, hama.tokens())
         stop_if(cancel)
         track, notes = self._find(self._choose(text), clip, text, heard, progress, cancel)
-        if self._cache is not None:
-            self._cache.put(self._key(clip, text, None), _to_entry(track, notes))
+        self._keep(self._key(clip, text, None), track, notes)
         report(progress, "phones", 1.0, f"{len(track.phones)} phones by '{track.backend}'")
         return track, notes
 

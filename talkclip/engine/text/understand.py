@@ -275,13 +275,19 @@ def _regions(clauses: tuple[Clause, ...]) -> dict[str, RegionFeeling]:
     return regions
 
 
-def _clause_text(clause: Clause) -> str:
+def found_in(clause: Clause) -> list[str]:
+    """Each thing the rules found in a clause, for people."""
     found = [_move_text(move) for move in clause.moves]
     found += [f"{f.words} ({'/'.join(e for e, _ in f.emotion)} {f.strength:.2f}{', ' + f.part if f.part else ''})"
               for f in clause.feelings]  # fmt: skip
     found += [f"not {e}" for e in clause.denied_feelings] + [f"no AU{au}" for au in clause.denied_units]
     if clause.open_words:
         found.append(f"read as a whole: {' '.join(clause.open_words)}")
+    return found
+
+
+def _clause_text(clause: Clause) -> str:
+    found = found_in(clause)
     return f"{clause.lead} {clause.text}".strip() + (": " + "; ".join(found) if found else "")
 
 

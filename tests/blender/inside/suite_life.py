@@ -154,7 +154,8 @@ def test_panels_draw(head, extension):
     head.talkclip.use_scene_start = False
     assert "start_frame" in drawn(line)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert any("Take 1" in text for text in drawn(result.TALKCLIP_PT_speak))
+    assert "Frames 1 to 249" in drawn(result.TALKCLIP_PT_takes)
+    assert {"gain_mouth", "mute_mouth", "gain_head"} <= set(drawn(result.TALKCLIP_PT_layers))
     assert "seed" in drawn(result.TALKCLIP_PT_details)
     head.data.shape_keys.key_blocks["jawOpen"].driver_add("value")
     assert any("follow drivers" in text for text in drawn(character))

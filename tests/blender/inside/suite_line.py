@@ -251,6 +251,24 @@ def test_the_curve_that_is_sent_is_the_one_in_the_graph_editor(cut, interpolatio
         assert len(sent.intensity_keys) == len(cut.keys(two))
 
 
+def test_style_videos(cut, tmp_path):
+    from talkclip.client import SegmentStyle
+
+    three(cut)
+    clip = tmp_path / "face.mp4"
+    two = cut.line.segments[1]
+    two.style_video, two.style_weight = str(clip), 0.25
+    cut.line.segments[2].style_video, cut.line.segments[2].style_weight = str(clip), 0.0
+    with pytest.raises(Exception, match=r"style video of prompt segment 'two'.*face\.mp4, does not exist"):
+        cut.room.segments.styles_of(cut.line)
+    clip.write_bytes(b"a film")
+    assert cut.room.segments.styles_of(cut.line) == (SegmentStyle(two.uid, clip, 0.25),)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    line = bpy.context.object.talkclip
+    line.segments[1].style_video = "//face.mp4"
+    assert cut.room.segments.styles_of(line)[0].clip == clip
+
+
 def test_keys_pushed_down_to_the_nla_still_count(cut):
     one, *_ = three(cut)
     data = cut.head.animation_data

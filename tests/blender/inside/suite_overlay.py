@@ -83,8 +83,11 @@ def test_words_are_shown_with_their_sounds_where_there_is_room(line, room):
     far = view_of(room, left=-2000, right=6000)
     (only,) = room.overlay_layout.rows(picture(room, line, far), far)
     assert only.marks[0].text == "get"
-    low = view_of(room, height=60)  # the Timeline: bars only
+    low = view_of(room, height=65)  # a low Timeline: bars only
     assert room.overlay_layout.rows(picture(room, line, low), low) == []
+    assert len(room.overlay_layout.placed(picture(room, line, low), low)) == 3
+    lowest = view_of(room, height=40)  # frame numbers and scroll bar only
+    assert room.overlay_layout.placed(picture(room, line, lowest), lowest) == []
 
 
 def test_the_mouse_finds_bars_and_borders(line, room):
