@@ -44,6 +44,9 @@ def render(
     pirender: Annotated[
         Path | None, typer.Option(help="Draw by the paper's renderer: its weights as .onnx (docs/portraits.md).")
     ] = None,
+    covered: Annotated[
+        bool, typer.Option("--covered", help="Draw a face that seems to be covered all the same.")
+    ] = False,
     bfm: Annotated[Path | None, typer.Option(help="Your BFM_model_front.mat, for --pirender.")] = None,
     prompt: options.Prompt = "",
     text: options.Text = None,
@@ -83,11 +86,19 @@ def render(
     if not 64 <= size <= 2048:
         raise InputError(f"--size {size} is out of range.", "Use 64 to 2048.")
     settings = PortraitSettings(
-        max(size, 128), face, full, alpha, file_format, first_number, str(pirender or ""), str(bfm or "")
+        max(size, 128),
+        face,
+        full,
+        alpha,
+        file_format,
+        first_number,
+        str(pirender or ""),
+        str(bfm or ""),
+        covered,
     )
     if portrait is None and settings != PortraitSettings(settings.size):
         raise InputError(
-            "--face, --full, --alpha, --format, --start-number, --pirender and --bfm belong to a portrait.",
+            "--face, --full, --alpha, --format, --start-number, --pirender, --covered and --bfm belong to a portrait.",
             "Give --portrait.",
         )
     if portrait is not None:

@@ -81,20 +81,25 @@ def in_face(image: np.ndarray, face: Face) -> Landmarks:
     across = face.eyes[1] - face.eyes[0]
     side = _MARGIN * max(face.box[2] - face.box[0], face.box[3] - face.box[1])
     middle = np.array([face.box[0] + face.box[2], face.box[1] + face.box[3]]) / 2
-    return _in_crop(image, middle, side, float(np.arctan2(across[1], across[0])))
+    return in_square(image, middle, side, float(np.arctan2(across[1], across[0])))
 
 
 def track_from(image: np.ndarray, last: Landmarks) -> Landmarks:
     """Another pass from points already known, in the same picture or the next one of a video."""
-    across = last.points[EYE_OUTER_RIGHT, :2] - last.points[EYE_OUTER_LEFT, :2]
+    return in_square(image, *square_of(last))
+
+
+def square_of(marks: Landmarks) -> tuple[np.ndarray, float, float]:
+    """The square that the network wants around known points: middle (2,) and side in pixels, turn in radians."""
+    across = marks.points[EYE_OUTER_RIGHT, :2] - marks.points[EYE_OUTER_LEFT, :2]
     angle = float(np.arctan2(across[1], across[0]))
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    upright = last.points[:, :2] @ turn.T
+    upright = marks.points[:, :2] @ turn.T
     low, high = upright.min(0), upright.max(0)
-    return _in_crop(image, turn.T @ ((low + high) / 2), _MARGIN * float((high - low).max()), angle)
+    return turn.T @ ((low + high) / 2), _MARGIN * float((high - low).max()), angle
 
 
-def _in_crop(image: np.ndarray, middle: np.ndarray, side: float, angle: float) -> Landmarks:
+def in_square(image: np.ndarray, middle: np.ndarray, side: float, angle: float) -> Landmarks:
     """Run the network on a square that is turned upright."""
     scale = LANDMARK_SIZE_PX / max(side, 1.0)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

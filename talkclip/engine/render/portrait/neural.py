@@ -15,6 +15,7 @@ from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.bfm import N_EXPRESSION
 from talkclip.engine.bfm import WHERE_FROM as BFM_FROM
 from talkclip.engine.render.portrait.person import Crop
+from talkclip.engine.tracking.cover import require_uncovered
 from talkclip.engine.tracking.landmarks import locate
 from talkclip.errors import InputError
 
@@ -37,15 +38,20 @@ class NeuralRenderer:
         weights: the ONNX file.
         face: which face from the left and from 1; None: the only one.
         name: what errors call the picture.
+        covered: take a face that seems to be covered all the same.
 
     The head keeps the neutral pose: how a head pose of ours is written in the model's angles is not known for sure.
     """
 
     def __init__(
-        self, picture: np.ndarray, weights: str | Path, face: int | None = None, name: str = "portrait"
-    ) -> None:
+        self, picture: np.ndarray, weights: str | Path, face: int | None = None, name: str = "portrait",
+        covered: bool = False,
+    ) -> None:  # fmt: skip
         self._session = _session(weights)
-        points = locate(picture, face, name).points[:, :2]
+        marks = locate(picture, face, name)
+        if not covered:
+            require_uncovered(picture, marks, name)
+        points = marks.points[:, :2]
         low, high = points.min(0), points.max(0)
         side = int(min(_LARGER * float((high - low).max()), *picture.shape[:2]))
         corner = (low + high) / 2 - np.array([0.0, _UP * (high - low)[1]]) - side / 2

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.render.portrait.plates import mouth_open
+from talkclip.engine.tracking.cover import require_uncovered
 from talkclip.engine.tracking.face_model import face_model
 from talkclip.engine.tracking.fit import FaceFit, HeadPose, fit_face
 from talkclip.engine.tracking.identity import identity_basis, shaped_head
@@ -81,16 +82,19 @@ class Person:
     own: np.ndarray
 
 
-def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: str = "portrait") -> Person:
+def fit_person(
+    picture: np.ndarray, size: int, number: int | None = None, name: str = "portrait", covered: bool = False
+) -> Person:
     """Find the face of a picture uint8 (H, W, 3) and fit the head to it.
 
     Args:
         size: pixels of the working crop.
         number: which face from the left, from 1; None: the only one.
         name: what errors call the picture.
+        covered: take a face that seems to be covered all the same.
 
     Raises:
-        InputError: no face, several, too small, hidden, or turned too far.
+        InputError: no face, several, too small, hidden, covered, or turned too far.
     """
     marks = locate(picture, number, name)
     crop = _crop_for(marks, picture.shape)
@@ -107,6 +111,8 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
             f"{name}: the face is turned away ({np.degrees(yaw):.0f} degrees sideways, {np.degrees(pitch):.0f} down).",
             "Give a picture that shows it from the front, within about 30 degrees.",
         )
+    if not covered:
+        require_uncovered(picture, marks, name)
     return _person(image, fine, crop, points, fit)
 
 

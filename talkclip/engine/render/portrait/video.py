@@ -45,6 +45,7 @@ class PortraitSettings:
         first_number: of a sequence's files.
         weights: ONNX file of PIRenderer; "": the mesh warp.
         bfm: the user's `BFM_model_front.mat`, to convert `arkit52` for PIRenderer; "": the track is bfm64.
+        covered: draw a face that seems to be covered all the same.
     """
 
     size: int = 512
@@ -55,6 +56,7 @@ class PortraitSettings:
     first_number: int = 0
     weights: str = ""
     bfm: str = ""
+    covered: bool = False
 
     def __post_init__(self) -> None:
         if not SIZE_MIN <= self.size <= SIZE_MAX:
@@ -151,7 +153,7 @@ def _mesh(
 ) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
     """-> what draws frame k, and everything that moves (T, 52 + 6)."""
     values, head = poses(track, rate, track.start_s, float(track.times_s[-1]))
-    person = fit_person(picture, how.size, how.face, name)
+    person = fit_person(picture, how.size, how.face, name, how.covered)
     renderer = PortraitRenderer(person)
 
     def frame(number: int) -> np.ndarray:
@@ -171,7 +173,7 @@ def _neural(
         track = solve_bfm_map(how.bfm).converted(track)
     n_frames = frame_count(track.duration_s, rate)
     values, _ = require_bfm(track).sampled(frame_times(n_frames, rate, track.start_s))
-    renderer = NeuralRenderer(picture, how.weights, how.face, name)
+    renderer = NeuralRenderer(picture, how.weights, how.face, name, how.covered)
 
     def frame(number: int) -> np.ndarray:
         drawn = renderer.frame(motion_window(values, number))
