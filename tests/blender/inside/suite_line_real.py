@@ -77,3 +77,16 @@ def test_sounds_respelled_by_hand_are_spoken(head, line):
     assert word(line, "door").phones == "M M M"
     after = shapes(head, middle)["mouthClose"], shapes(head, middle)["jawOpen"]
     assert after[1] - after[0] < before[1] - before[0] - 0.05  # the lips are shut where a vowel was
+
+
+def test_prompts_may_begin_before_the_sound_and_end_after_it(head, line):
+    scene = bpy.context.scene
+    line.use_scene_start, line.start_frame = False, 40
+    scene.frame_set(120)
+    assert bpy.ops.talkclip.segment_add(prompt="sad") == {"FINISHED"}
+    line.segments[0].frame_start, line.segments[1].frame_end = -30, 900
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    spoken = module("sound").line_of(line, scene)
+    track = ask(timeline=module("segments").timeline_of(line, spoken, 30.0)).track
+    assert shapes(head, 80)["browDownLeft"] == pytest.approx(float(track.channel("browDownLeft")[40]), abs=2e-3)
+    assert track.channel("browDownLeft")[40] > 0.3
