@@ -2,7 +2,7 @@
 """One door for everything: python3 dev.py demo | test | lint | bench | extension | setup-blender.
 
 Only the standard library is needed to start; each command makes the environment it works in (`.venv`, and
-`.venv-bpy45`, `.venv-bpy52` for Blender) and installs what is missing. Linux, macOS, Windows.
+`.venv-bpy45`, `.venv-bpy50`, `.venv-bpy52` for Blender) and installs what is missing. Linux, macOS, Windows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENGINE = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 
 # One environment per Blender: their numpy pins differ from each other and from the engine's.
-BLENDERS = {"45": ("4.5.15", (3, 11)), "52": ("5.2.3", (3, 13))}
+BLENDERS = {"45": ("4.5.15", (3, 11)), "50": ("5.0.1", (3, 11)), "52": ("5.2.3", (3, 13))}
 BPY_LIBRARIES = [
     "libx11-6", "libxrender1", "libxfixes3", "libxi6", "libxkbcommon0", "libgl1", "libsm6", "libice6",
     "libxext6", "libegl1", "libxxf86vm1", "libgomp1",

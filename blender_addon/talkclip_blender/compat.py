@@ -44,6 +44,15 @@ def with_session_id(collection: Any, wanted: int, name: str) -> Any:
     return next((block for block in collection if block.session_uid == wanted), None)
 
 
+def push_undo(window: bpy.types.Window | None, message: str) -> None:
+    """Make an undo step outside of an operator."""
+    if window is None or not hasattr(bpy.context, "temp_override"):
+        bpy.ops.ed.undo_push(message=message)
+        return
+    with bpy.context.temp_override(window=window):
+        bpy.ops.ed.undo_push(message=message)
+
+
 def open_action(action: bpy.types.Action, owner: bpy.types.ID, name: str) -> tuple[Any, Any]:
     """Where F-curves of `owner` go in an action -> (collection of F-curves, slot or None).
 

@@ -10,8 +10,8 @@ Blender keeps it only under two conditions, which are met before each save (seen
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterator
 
 import bpy
 from bpy.app.handlers import persistent
@@ -30,25 +30,36 @@ def unregister() -> None:
 @persistent
 def _before_saving(*_: object) -> None:
     for body in bpy.data.objects:
-        if body.library is None and body.override_library is not None and body.override_library.reference:
-            for group in _groups(body.override_library.reference.talkclip):
-                group.name = group.name
-            _name_rows(body.talkclip)
+        if body.library is None and body.type == "MESH" and body.data.shape_keys is not None:
+            linked = body.override_library.reference if body.override_library else None
+            if linked is not None:
+                for group in _groups(linked.talkclip):
+                    group.name = group.name
+            _name_rows(body.talkclip, linked.talkclip if linked else None)
 
 
-def _groups(group: bpy.types.PropertyGroup) -> Iterator[bpy.types.PropertyGroup]:
+def _groups(group: bpy.types.PropertyGroup) -> list[bpy.types.PropertyGroup]:
     """The group and all groups in it, but for rows of lists."""
-    yield group
-    for prop in group.bl_rna.properties:
-        if prop.type == "POINTER" and issubclass(type(prop.fixed_type), bpy.types.PropertyGroup):
-            yield from _groups(getattr(group, prop.identifier))
+    inner = [
+        getattr(group, prop.identifier)
+        for prop in group.bl_rna.properties
+        if prop.type == "POINTER" and issubclass(type(prop.fixed_type), bpy.types.PropertyGroup)
+    ]
+    return [group, *(each for one in inner for each in _groups(one))]
 
 
-def _name_rows(group: bpy.types.PropertyGroup) -> None:
-    """Give every row of every list in the group a name of its own, unless it has one."""
-    for each in _groups(group):
+def _name_rows(group: bpy.types.PropertyGroup, linked: bpy.types.PropertyGroup | None) -> None:
+    """Give every row of every list in the group a name of its own, unless it has one.
+
+    Rows that came from the linked object keep the names they have there, also if that is none.
+    """
+    pairs = zip(_groups(group), _groups(linked) if linked else itertools.repeat(None), strict=False)
+    for each, source in pairs:
         for prop in each.bl_rna.properties:
             if prop.type == "COLLECTION":
-                for row in getattr(each, prop.identifier):
-                    row.name = row.name or uuid.uuid4().hex[:12]
-                    _name_rows(row)
+                sources = list(getattr(source, prop.identifier)) if source else []
+                for row, row_source in itertools.zip_longest(getattr(each, prop.identifier), sources):
+                    if row is not None:
+                        if row_source is None:
+                            row.name = row.name or uuid.uuid4().hex[:12]
+                        _name_rows(row, row_source)

@@ -17,8 +17,7 @@ from .service.settings import ADDRESS, DEFAULT_PORT, EXISTING, INSTALLED, LOCAL,
 
 
 def _size_text(size: Size, what: str) -> str:
-    download, disk = size.download_bytes / 1e9, size.disk_bytes / 1e9
-    return f"{what}. Downloads {download:.1f} GB, takes {disk:.1f} GB (measured on Linux; less where torch has no CUDA)"
+    return f"{what}. It {size.words} (measured on Linux with Python 3.11; elsewhere it differs)"
 
 
 def _use_address(preferences: Any, _context: bpy.types.Context) -> None:
@@ -86,7 +85,7 @@ class TalkClipPreferences(bpy.types.AddonPreferences):
         description="How much is installed",
         items=(
             ("lite", "Light", _size_text(LITE, "All that animating, portraits and the default head need")),
-            ("server", "Full", _size_text(FULL, "Adds torch: public checkpoints and the paper's neural renderer")),
+            ("server", "Full", _size_text(FULL, "Adds torch, for foreign checkpoints; nothing in Blender needs it")),
         ),
     )
     engine_source: StringProperty(

@@ -27,7 +27,7 @@ from .plates import export_operators, modal, previews
 from .plates import operators as plate_operators
 from .plates import panel as plates_panel
 from .plates import properties as plates
-from .result import bake_operators, link, speak_operator, take_operators
+from .result import bake_operators, link, live, speak_operator, take_operators
 from .result import panel as result_panel
 from .result import properties as result
 from .service import install_operator, server_operator
@@ -119,12 +119,14 @@ def register() -> None:
     overrides.register()
     overlay.register()
     overlay_operator.register()
+    live.register()
     service_state.register()
 
 
 def unregister() -> None:
     """Undo `register`; what is saved in files stays there."""
     service_state.unregister()
+    live.unregister()
     overrides.unregister()
     reading.unregister()
     overlay_operator.unregister()

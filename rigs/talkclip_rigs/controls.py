@@ -110,10 +110,25 @@ def solve(links: Sequence[Link], wanted: NDArray[np.floating], rest: float) -> S
     knots = np.unique(np.clip(np.concatenate([np.linspace(low, high, _KNOTS), inner]), low, high))
     curves = np.stack([np.nan_to_num(each.response(knots)) for each in links])
     want = np.asarray(wanted, dtype=np.float64)
-    chunks = [want[:, start : start + _CHUNK] for start in range(0, want.shape[1], _CHUNK)]
-    values = np.concatenate([_best(knots, curves, chunk, rest) for chunk in chunks])
+    values = _inverted(knots, curves[0], want[0], rest) if len(links) == 1 else None
+    if values is None:
+        chunks = [want[:, start : start + _CHUNK] for start in range(0, want.shape[1], _CHUNK)]
+        values = np.concatenate([_best(knots, curves, chunk, rest) for chunk in chunks])
     off = np.array([np.abs(each.response(values) - row).max() for each, row in zip(links, want, strict=True)])
     return Solution(values, off)
+
+
+def _inverted(knots: Floats, curve: Floats, want: Floats, rest: float) -> Floats | None:
+    """(T,) where one curve has the wanted values, or None where it goes up and down."""
+    if abs(rest - knots[-1]) < abs(rest - knots[0]):
+        knots, curve = knots[::-1], curve[::-1]
+    if curve[-1] < curve[0]:
+        curve, want = -curve, -want
+    if (np.diff(curve) < 0).any():
+        return None
+    # Where the curve is flat, the end nearer to rest has the least of equal values.
+    rising = curve + 1e-12 * np.arange(len(curve))
+    return np.interp(want, rising, knots)
 
 
 def _best(knots: Floats, curves: Floats, want: Floats, rest: float) -> Floats:

@@ -8,7 +8,21 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from talkclip.cli import adapt, animate, batch, corpus, doctor, keys, phones, prompt, render, serve, status, train
+from talkclip.cli import (
+    adapt,
+    animate,
+    batch,
+    blender_batch,
+    corpus,
+    doctor,
+    keys,
+    phones,
+    prompt,
+    render,
+    serve,
+    status,
+    train,
+)
 from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
 
 EXIT_FAILURE, EXIT_CANCELLED = 1, 130
@@ -25,6 +39,7 @@ app = typer.Typer(
 app.command("animate")(animate.animate)
 app.command("render")(render.render)
 app.command("batch")(batch.batch)
+app.command("blender-batch")(blender_batch.blender_batch)
 app.command("serve")(serve.serve)
 app.command("status")(status.status)
 app.add_typer(keys.app)

@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("45", "52")
+# Supported in between; the whole story is played there, not every suite.
+SMOKE_TESTED = ("50",)
 REMEDY = "Make it with: python3 dev.py setup-blender"
 
 

@@ -1,9 +1,10 @@
 """A TalkCLIP server process with a small deterministic engine: the same protocol, answers that a test can foresee.
 
-    python rehearsal_server.py [--stall | --die | --flat] [--named NAME] [--keys FOLDER]
+    python rehearsal_server.py [--stall | --die | --flat] [--old] [--restart] [--named NAME] [--keys FOLDER]
 
 The answer depends on every field that Blender sends, so that a field lost on the way changes it. `--stall` never
 finishes a job (until cancelled), `--die` ends the process in the middle of the first job, `--flat` knows no layers.
+`--old` speaks another version of the protocol only, `--restart` starts anew at the same address after each job.
 `--named` is what it calls itself, `--keys` lets in only who has a key.
 """
 
@@ -39,6 +40,7 @@ from talkclip.protocol import (
     UnderstoodClause,
     UnderstoodMove,
     UnderstoodPrompt,
+    codec,
 )
 from talkclip.script import spoken_text, timeline_from_script
 from talkclip.timebase import frame_count, frame_times
@@ -56,6 +58,7 @@ class RehearsalEngine:
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
+        self.jobs_ended = 0
 
     def info(self) -> EngineInfo:
         renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
@@ -91,6 +94,7 @@ class RehearsalEngine:
                 time.sleep(0.2)  # the first chunk is on its way
                 os._exit(1)
         yield Done(order.id, end - first, 0.0, "rehearsal", (f"heard: {order.text}",), heard, order.timeline)
+        self.jobs_ended += 1
 
     def read(self, prompt: str) -> UnderstoodPrompt:
         """Every part between commas is a clause; the length of the prompt is its feeling."""
@@ -204,15 +208,25 @@ def main() -> None:
     parser.add_argument("--stall", action="store_const", const="stall", dest="mode")
     parser.add_argument("--die", action="store_const", const="die", dest="mode")
     parser.add_argument("--flat", action="store_const", const="flat", dest="mode")
+    parser.add_argument("--old", action="store_true")
+    parser.add_argument("--restart", action="store_true")
     parser.add_argument("--named", default=desk.SERVER_NAME)
     parser.add_argument("--keys", type=Path)
     chosen = parser.parse_args()
     videos.RENDERERS = dict.fromkeys(("head", "portrait"), rehearsal_plates.flat)
     desk.SERVER_NAME = chosen.named
-    with running_server(RehearsalEngine(chosen.mode or "normal"), keys=chosen.keys) as server:
-        print(f"{READY} {server.address}", flush=True)
-        while os.getppid() != 1:  # ends with the test that started it
-            time.sleep(0.2)
+    if chosen.old:
+        desk.SUPPORTED_VERSIONS = codec.SUPPORTED_VERSIONS = (0,)
+    engine, address = RehearsalEngine(chosen.mode or "normal"), "tcp://127.0.0.1:0"
+    while os.getppid() != 1:  # ends with the test that started it
+        engine.jobs_ended = 0
+        with running_server(engine, address, keys=chosen.keys) as server:
+            if address != server.address:
+                address = server.address
+                print(f"{READY} {address}", flush=True)
+            while os.getppid() != 1 and not (chosen.restart and engine.jobs_ended):
+                time.sleep(0.1)
+            time.sleep(0.2 * chosen.restart)  # the answer is on its way
 
 
 if __name__ == "__main__":

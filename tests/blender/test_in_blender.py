@@ -1,4 +1,4 @@
-"""Runs the suites of `inside/` in real Blender (bpy 4.5, 5.2) against a server."""
+"""Runs the suites of `inside/` in real Blender (bpy 4.5, 5.2; the story also in 5.0) against a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blender.environments import ROOT, VERSIONS, bpy_python
+from tests.blender.environments import ROOT, SMOKE_TESTED, VERSIONS, bpy_python
 from tests.blender.running import rehearsal, run_suite
 
 pytestmark = [pytest.mark.blender, pytest.mark.xdist_group("blender")]
@@ -36,6 +36,11 @@ def test_life(version: str, extension_zip: Path, tmp_path: Path, rehearsal_serve
     with rehearsal("--die") as dying, rehearsal("--stall") as stalling:
         servers = {"TALKCLIP_TEST_DYING_SERVER": dying, "TALKCLIP_TEST_STALLING_SERVER": stalling}
         run_suite(version, "suite_life", extension_zip, tmp_path, rehearsal_server, **servers)
+
+
+@pytest.mark.parametrize("version", VERSIONS + SMOKE_TESTED)
+def test_story(version: str, extension_zip: Path, tmp_path: Path, real_server: str) -> None:
+    run_suite(version, "suite_story", extension_zip, tmp_path, real_server)
 
 
 def test_every_platform_fits(tmp_path: Path) -> None:

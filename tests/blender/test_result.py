@@ -1,7 +1,9 @@
-"""Runs the suite of the result room in real Blender (bpy 4.5, 5.2), against the small engine and the real one."""
+"""Runs the suites of the result room in real Blender (bpy 4.5, 5.2), against the small engine and the real one."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,26 @@ from tests.blender.running import rehearsal, run_suite
 pytestmark = [pytest.mark.blender, pytest.mark.xdist_group("blender")]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_results(version: str, extension_zip: Path, tmp_path: Path, rehearsal_server: str) -> None:
-    with rehearsal("--flat") as flat:
-        run_suite(version, "suite_result", extension_zip, tmp_path, rehearsal_server, TALKCLIP_TEST_FLAT_SERVER=flat)
+@pytest.fixture(scope="module")
+def odd_servers() -> Iterator[dict[str, str]]:
+    """Servers that do something else than answer, as the suite's environment."""
+    options = {"FLAT": "--flat", "OLD": "--old", "RESTARTING": "--restart", "STALLING": "--stall"}
+    with contextlib.ExitStack() as stack:
+        yield {
+            f"TALKCLIP_TEST_{name}_SERVER": stack.enter_context(rehearsal(option)) for name, option in options.items()
+        }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_results_of_the_real_server(version: str, extension_zip: Path, tmp_path: Path, real_server: str) -> None:
-    run_suite(version, "suite_result", extension_zip, tmp_path, real_server)
+@pytest.mark.parametrize("suite", ["suite_layers", "suite_takes", "suite_live", "suite_bake"])
+@pytest.mark.parametrize("who", ["rehearsal_server", "real_server"])
+def test_results(
+    who: str,
+    suite: str,
+    version: str,
+    extension_zip: Path,
+    tmp_path: Path,
+    odd_servers: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> None:
+    run_suite(version, suite, extension_zip, tmp_path, request.getfixturevalue(who), **odd_servers)

@@ -164,7 +164,16 @@ def load(operator: _OnAnyFace, context: bpy.types.Context, path: Path) -> set[st
     Raises:
         InputError: no such file, or it is not a mapping.
     """
-    mesh = operator.mesh_of(context)
+    report.notes(operator, load_onto(operator.mesh_of(context), path))
+    return {"FINISHED"}
+
+
+def load_onto(mesh: bpy.types.Object, path: Path) -> list[str]:
+    """Replace a mesh's table by a file's -> notes.
+
+    Raises:
+        InputError: no such file, or it is not a mapping.
+    """
     settings = mesh.talkclip.rig
     if not settings.parts:
         for body in (mesh, *face.companions(mesh)):
@@ -177,5 +186,4 @@ def load(operator: _OnAnyFace, context: bpy.types.Context, path: Path) -> set[st
         notes.append(f"{len(missing)} shape keys of the table are not on this character, {missing[0]} for one.")
     if absent:
         notes.append(f"No object '{absent[0]}' here: its rows now hold for all objects.")
-    report.notes(operator, notes)
-    return {"FINISHED"}
+    return notes

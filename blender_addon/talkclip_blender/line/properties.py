@@ -33,12 +33,16 @@ _PROMPT_HELP = 'How the line is spoken: "a furious man speaks with brows lowered
 # What is edited on a library override is kept with the file.
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 _OVERRIDE_LIST = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}
+# The live preview follows each letter, not only what was confirmed.
+_WHILE_TYPING = {"TEXTEDIT_UPDATE"}
 
 
 class TalkClipEdit(bpy.types.PropertyGroup):
     """A weighted change on top of a segment's prompt."""
 
-    text: StringProperty(name="Change", description='What to add: "wrinkle the nose"', override=_OVERRIDE)
+    text: StringProperty(
+        name="Change", description='What to add: "wrinkle the nose"', override=_OVERRIDE, options=_WHILE_TYPING
+    )
     weight: FloatProperty(
         name="Weight", description="How much of it; below 0 takes away", default=0.5, min=-INTENSITY_MAX,
         max=INTENSITY_MAX, override=_OVERRIDE,
@@ -66,7 +70,7 @@ class TalkClipSegment(bpy.types.PropertyGroup):
     """One prompt over a span of the line."""
 
     uid: StringProperty(name="Identity", description="Never changes; what keys and takes refer to", override=_OVERRIDE)
-    prompt: StringProperty(name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE)
+    prompt: StringProperty(name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE, options=_WHILE_TYPING)
     # For scripts. What is shown and keyed is the object's custom property behind it.
     intensity: FloatProperty(
         name="Intensity", description=intensity.HELP, min=0.0, max=INTENSITY_MAX, default=intensity.DEFAULT,
@@ -137,7 +141,9 @@ class LineSettings:
     )  # fmt: skip
 
     # The first segment, for the panel's one line and for scripts; typing into an empty one makes the segment.
-    prompt: StringProperty(name=_PROMPT_NAME, description=_PROMPT_HELP, get=_get_prompt, set=_set_prompt)
+    prompt: StringProperty(
+        name=_PROMPT_NAME, description=_PROMPT_HELP, get=_get_prompt, set=_set_prompt, options=_WHILE_TYPING
+    )
     intensity: FloatProperty(
         name="Intensity", description=intensity.HELP, min=0.0, max=INTENSITY_MAX, default=intensity.DEFAULT,
         get=_get_first_intensity, set=_set_first_intensity, options=set(),

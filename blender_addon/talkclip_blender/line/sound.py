@@ -98,6 +98,12 @@ def put_in_sequencer(line: Line, scene: bpy.types.Scene) -> bool:
     return True
 
 
+def is_muted(character: TalkClipCharacter, scene: bpy.types.Scene) -> bool:
+    """Whether the sound is a strip of the Sequencer that is switched off there."""
+    strip = _strip(character, scene) if character.sound_source == "STRIP" else None
+    return strip is not None and strip.mute
+
+
 def _strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any | None:
     return next((strip for strip in compat.sound_strips(scene) if strip.name == character.sound_strip), None)
 

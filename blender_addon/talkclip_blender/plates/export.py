@@ -11,7 +11,7 @@ import datetime
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,20 @@ class VideoExport:
         shoot: makes the scene that is rendered, and takes it away again.
         target: the file.
         in_window: render as Blender does with a window, while the user looks on; else all of it at once.
+        tell: is told the progress after each frame.
 
     Raises:
         TalkClipError: it cannot be rendered or written.
     """
 
-    def __init__(self, shoot: contextlib.AbstractContextManager[Shoot], target: Path, in_window: bool) -> None:
-        self._shoot, self._target, self._in_window = shoot, target, in_window
+    def __init__(
+        self,
+        shoot: contextlib.AbstractContextManager[Shoot],
+        target: Path,
+        in_window: bool,
+        tell: Callable[[float, str], None] | None = None,
+    ) -> None:
+        self._shoot, self._target, self._in_window, self._tell = shoot, target, in_window, tell
         self._stack = contextlib.ExitStack()
         self._frames, self._done = 0, 0
         self._cancelled = self._began = False
@@ -131,6 +138,8 @@ class VideoExport:
 
         def counted(*_: object) -> None:
             self._done += 1
+            if self._tell is not None:
+                self._tell(*self.progress)
 
         def stopped(*_: object) -> None:
             self._cancelled = True

@@ -8,6 +8,7 @@ top collection. So it shows the same characters at the same frames, whatever is 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from mathutils import Matrix, Vector
 from talkclip.errors import InputError, TalkClipError
 
 from .. import compat
-from ..character import axes
+from ..character import axes, face
 from ..line.properties import scene_fps
 from . import colors
 
@@ -159,9 +160,10 @@ def video_output(copy: bpy.types.Scene, path: Path, frames: tuple[int, int]) -> 
     render.use_sequencer = True
     copy.frame_start, copy.frame_end = frames
     copy.frame_step = 1
-    # Players refuse odd sizes, and so does the encoder.
-    render.resolution_x += render.resolution_x % 2
-    render.resolution_y += render.resolution_y % 2
+    # Neither players nor the encoder take odd sizes.
+    share = render.resolution_percentage / 100
+    render.resolution_x, render.resolution_y = _even(render.resolution_x * share, render.resolution_y * share)
+    render.resolution_percentage = 100
 
 
 def add_sound(copy: bpy.types.Scene, path: Path, start_s: float, frames: tuple[int, int]) -> None:
@@ -218,11 +220,16 @@ def _viewport(context: bpy.types.Context) -> tuple[Any, Any] | None:
 
 
 def _face_points(mesh: bpy.types.Object, context: bpy.types.Context) -> np.ndarray:
-    """(N, 3) world places of the vertices that the face's shape keys move; of all, where that cannot be told."""
+    """(N, 3) world places of the vertices that the face's shape keys move; of all, where that cannot be told.
+
+    Raises:
+        InputError: the character cannot be keyed.
+    """
     blocks = mesh.data.shape_keys.key_blocks
+    names = {row.shape for row in face.recognise(mesh).rows.get(mesh.name, ())}
     rest = _coordinates(blocks[0].data)
     most = np.zeros(len(rest), np.float32)
-    for block in blocks[1:]:
+    for block in (block for block in blocks[1:] if block.name in names):
         np.maximum(most, np.linalg.norm(_coordinates(block.data) - rest, axis=1), out=most)
     moved = most > _MOVED_SHARE * most.max()
     seen = mesh.evaluated_get(context.evaluated_depsgraph_get())
@@ -250,7 +257,7 @@ def _upright(mesh: bpy.types.Object) -> tuple[Vector, Vector]:
     return up, forward
 
 
-def _even(width: float, height: float, most: int) -> tuple[int, int]:
+def _even(width: float, height: float, most: float = math.inf) -> tuple[int, int]:
     """Size in whole, even pixels, scaled down to at most `most`."""
     scale = min(1.0, most / max(width, height))
     return tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))  # type: ignore[return-value]

@@ -15,7 +15,7 @@ from talkclip.timebase import seconds_to_frame
 from .. import compat
 from ..character import face
 from ..character.face import Face
-from ..line import scripts, sound, words
+from ..line import scripts, segments, sound, words
 from . import keying, parts, rekeying, strips, takes
 from .channels import make_way
 from .edits import Base, NoBase
@@ -69,14 +69,18 @@ def _apply_whole(planned: Plan, reply: SpeakReply, found: Face, scene: bpy.types
         notes += scripts.take_over(character, planned.request.script, reply.timeline, planned.line, planned.fps)
     take.request, take.engine = planned.asked_next_time(character), engine
     _sign(take, planned, reply, rekeying.read(parts.of(take)))
+    if planned.request.script:  # what it became is what the segments ask for from now on
+        take.asked = segments.timeline_of(character, planned.line, planned.fps).to_json()
     if character.add_sound and sound.put_in_sequencer(planned.line, scene):
         notes.append("The sound is now in the Sequencer.")
+    if sound.is_muted(character, scene):
+        notes.append(f"The sound strip '{character.sound_strip}' is muted: it was spoken, but is not heard.")
     if take.frame_end > scene.frame_end:
         notes.append(f"The line ends at frame {take.frame_end}, the scene at {scene.frame_end}.")
     if isinstance(planned.base, NoBase) and planned.base.is_news:
         notes.append(planned.base.reason)
     keyed = sum(isinstance(channel.owner, bpy.types.Key) for channel in made.everything)
-    return [f"{take.name}: {len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
+    return [f"{take.label}: {len(frames)} frames on {keyed} shape keys of '{found.mesh.name}'.", *notes]
 
 
 def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.types.Scene, live: bool) -> list[str]:
@@ -88,12 +92,13 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
     take = character.takes[number]
     if reply.track is None:
         take.live &= live
-        return [f"Nothing has changed since {take.name}."]
+        take.timeline, take.asked = reply.timeline.to_json(), planned.request.timeline.to_json()
+        return [f"Nothing has changed since {take.label}."]
     if reply.n_frames != take.frame_end - take.frame_start + 1 or reply.track.fps != planned.fps:
         raise Outdated("The line has another length now.")
     keys = rekeying.read(parts.of(take))
     if rekeying.digest_of(keys) != take.digest:
-        raise Outdated(f"Keys of {take.name} were changed meanwhile.")
+        raise Outdated(f"Keys of {take.label} were changed meanwhile.")
     made = layered(found, reply.track, reply.layers)
     _require_free(made)
     if not take.live:
@@ -104,7 +109,7 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
     _sign(take, planned, reply, keys)
     takes.show(character, take, scene)
     first = take.frame_start + reply.first_frame
-    text = f"{take.name}: frames {first} to {first + reply.track.n_frames - 1} of '{found.mesh.name}' changed."
+    text = f"{take.label}: frames {first} to {first + reply.track.n_frames - 1} of '{found.mesh.name}' changed."
     return [text, *make_way(found, made.everything)]
 
 
@@ -147,5 +152,6 @@ def _sign(take: Any, planned: Plan, reply: SpeakReply | EditReply, keys: list[re
     """What the take's keys, as they are now, were made of."""
     take.prompt = planned.prompt
     take.timeline = reply.timeline.to_json()
+    take.asked = planned.request.timeline.to_json()
     take.notes = "\n".join(reply.notes)
     take.digest = rekeying.digest_of(keys)

@@ -106,7 +106,7 @@ class TALKCLIP_OT_clean_take(CleanUp, bpy.types.Operator):  # noqa: N801 - Blend
                 strips.require_free(part.owner)
         except TalkClipError as problem:
             return report.error(self, problem)
-        report.notes(self, [f"{take.name}: {_counted(*bake.thin_take(take, self.max_error))}"])
+        report.notes(self, [f"{take.label}: {_counted(*bake.thin_take(take, self.max_error))}"])
         return {"FINISHED"}
 
 

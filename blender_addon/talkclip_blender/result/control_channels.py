@@ -46,7 +46,9 @@ def control_channels(moved: list[Moved]) -> tuple[list[Channel], list[str]]:
         posed = by_place[Place(owner, path, next(iter(turned)))][0].shape.driven.control.posed
         channels += _turned_channels(owner, path, posed.rotation_mode, turned)
     if by_place:
-        notes.insert(0, f"{len(moved)} driven shape keys move through {len(by_place)} controls.")
+        shapes, controls = len(moved), len(by_place)
+        plural = "s" * (shapes > 1), "s" * (controls > 1)
+        notes.insert(0, f"{shapes} driven shape key{plural[0]} through {controls} control{plural[1]}.")
     return channels, notes
 
 

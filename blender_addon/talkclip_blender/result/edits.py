@@ -59,7 +59,7 @@ def base_for(found: Face, asked: str, start_frame: int, fps: float) -> Base | No
         return NoBase(reason, is_news=True)
     keys = rekeying.read(here)
     if rekeying.digest_of(keys) != take.digest:
-        return NoBase(f"You have changed keys of {take.name}: it stays as it is.", is_news=True)
+        return NoBase(f"You have changed keys of {take.label}: it stays as it is.", is_news=True)
     if _addresses(here, keys) != _keyed_now(found, take):
         return NoBase("Other channels of the character are keyed now.")
     return Base(take.uid, PromptTimeline.from_json(take.timeline), take.engine)
@@ -68,14 +68,14 @@ def base_for(found: Face, asked: str, start_frame: int, fps: float) -> Base | No
 def _moved(take: Any, here: list[parts.Part]) -> str:
     """Why the take's strips do not play it as it was made, or ""."""
     if len(here) != len(take.parts):
-        return f"A part of {take.name} is gone."
+        return f"A part of {take.label} is gone."
     for part in here:
         playing = [strip for strip in strips.on_track(part.owner, part.layer.track) if strip.action == part.action]
         if len(playing) != 1:
-            return f"A strip of {take.name} was deleted or copied."
+            return f"A strip of {take.label} was deleted or copied."
         ends = playing[0].frame_start - take.frame_start, playing[0].frame_end - take.frame_end
         if take.frame_end > take.frame_start and max(map(abs, ends)) > _SAME_FRAME:
-            return f"A strip of {take.name} was moved."
+            return f"A strip of {take.label} was moved."
     return ""
 
 

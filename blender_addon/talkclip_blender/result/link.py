@@ -20,8 +20,21 @@ def client(context: bpy.types.Context) -> Client:
     Raises:
         TalkClipError: see `connection.open_client`.
     """
+    return _keep(connection.open_client(context))
+
+
+def running_client() -> Client | None:
+    """The same for a server that is there already; None without one.
+
+    Raises:
+        TalkClipError: see `connection.running_client`.
+    """
+    wanted = connection.running_client(bpy.context)
+    return None if wanted is None else _keep(wanted)
+
+
+def _keep(wanted: Client) -> Client:
     global _kept
-    wanted = connection.open_client(context)
     if _kept is None or _kept.error is not None or _kept.address != wanted.address:
         close()
         _kept = wanted

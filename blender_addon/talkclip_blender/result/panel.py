@@ -9,7 +9,7 @@ import bpy
 
 from ..character import face
 from ..panel import CharacterPanel, draw_progress
-from . import speak_operator, takes
+from . import live, speak_operator, takes
 
 
 class TALKCLIP_PT_speak(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -29,6 +29,9 @@ class TALKCLIP_PT_speak(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
         row = layout.row()
         row.scale_y = 1.6
         row.operator("talkclip.speak", icon="PLAY")
+        row.prop(context.window_manager, "talkclip_live", toggle=True, icon="REC")
+        if context.window_manager.talkclip_live and live.preview.state:
+            layout.label(text=live.preview.state, icon="INFO")
 
 
 class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
@@ -49,7 +52,7 @@ class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
         row = layout.row(align=True)
         row.prop(take, "star", text="", icon="SOLO_ON" if take.star else "SOLO_OFF", emboss=False)
         playing = "PLAY" if takes.is_shown(take) else "BLANK1"
-        row.prop(take, "name", text="", icon="REC" if take.live else playing, emboss=False)
+        row.prop(take, "label", text="", icon="REC" if take.live else playing, emboss=False)
         row.label(text=take.prompt)
 
 

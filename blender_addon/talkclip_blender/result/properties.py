@@ -45,7 +45,7 @@ class TalkClipTake(bpy.types.PropertyGroup):
     """One result, kept so that takes can be compared. The pointers keep its Actions in the file."""
 
     uid: StringProperty(name="Identity", override=_IN_OVERRIDES)
-    name: StringProperty(name="Name", description="Of the take; free", override=_IN_OVERRIDES)
+    label: StringProperty(name="Name", description="Of the take; free", override=_IN_OVERRIDES)
     prompt: StringProperty(name="Prompt", description="How it is spoken", override=_IN_OVERRIDES)
     star: BoolProperty(name="Star", description="Mark this take as a good one", override=_IN_OVERRIDES)
     parts: CollectionProperty(type=TalkClipPart, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
@@ -60,6 +60,7 @@ class TalkClipTake(bpy.types.PropertyGroup):
     engine: StringProperty(name="Engine", description="What computed it", override=_IN_OVERRIDES)
     request: StringProperty(name="Request", description="What was asked, but for the prompts", override=_IN_OVERRIDES)
     timeline: StringProperty(name="Prompts", description="As played, as JSON", override=_IN_OVERRIDES)
+    asked: StringProperty(name="Asked", description="The prompts as asked for, as JSON", override=_IN_OVERRIDES)
     digest: StringProperty(name="Digest", description="Of its keys as they were written", override=_IN_OVERRIDES)
     live: BoolProperty(name="Live", description="Changes while you type", override=_IN_OVERRIDES)
     notes: StringProperty(

@@ -16,17 +16,18 @@ from . import gains, keying, parts, rest, strips
 
 _SAME_FRAME = 1e-3
 _COPIED = (
-    "frame_start", "frame_end", "fps", "channels", "has_head", "request", "engine", "timeline", "digest", "notes",
+    "frame_start", "frame_end", "fps", "channels", "has_head", "request", "engine", "timeline", "asked", "digest",
+    "notes",
 )  # fmt: skip
 
 
 def add(character: Any, prompt: str) -> Any:
     """A new take at the list's end, without anything in it."""
-    names = {take.name for take in character.takes}
-    number = next(number for number in itertools.count(len(names) + 1) if f"Take {number}" not in names)
+    labels = {take.label for take in character.takes}
+    number = next(number for number in itertools.count(len(character.takes) + 1) if f"Take {number}" not in labels)
     take = character.takes.add()
-    take.uid = uuid.uuid4().hex[:12]
-    take.name, take.prompt = f"Take {number}", prompt
+    take.uid = take.name = uuid.uuid4().hex[:12]  # the name is what library overrides tell rows apart by
+    take.label, take.prompt = f"Take {number}", prompt
     return take
 
 
@@ -76,9 +77,9 @@ def show(character: Any, take: Any, scene: bpy.types.Scene, in_old_strips: bool 
         strips.clear(owner, first, first + (last - first) * scale, staying.values())
         for part in own:
             if strip := staying.get(part.layer.name):
-                strips.exchange(strip, take.name, part.action, part.slot)
+                strips.exchange(strip, take.label, part.action, part.slot)
             else:
-                strip = strips.lay(owner, part.layer, take.name, (first, last), part.action, part.slot, scale)
+                strip = strips.lay(owner, part.layer, take.label, (first, last), part.action, part.slot, scale)
                 strips.set_ease(strip, character.ease_s * fps)
         gains.follow(character, owner)
     character.active_take = index_of(character, take.uid)

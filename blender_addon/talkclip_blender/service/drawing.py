@@ -18,11 +18,14 @@ from . import connection
 from .engine_source import SIZES
 from .installer import Stage
 from .local_server import RUNNING, ServerState
+from .server_facts import ServerFacts
 from .settings import ADDRESS, EXISTING, LOCAL, Settings
 from .state import EngineView, service
 
-_POINTS_A_LETTER: Final = 6.2
-_FEWEST_LETTERS: Final = 24
+# Of a panel's text, in points; measured in a window at several widths.
+_POINTS_A_LETTER: Final = 6.6
+_MARGINS: Final = 60
+_FEWEST_LETTERS: Final = 18
 _PROMINENT: Final = 1.4
 
 
@@ -67,6 +70,7 @@ def draw_preferences(layout: Any, context: bpy.types.Context, chosen: Any) -> No
         column.operator("talkclip.check_python", icon="CHECKMARK")
         return
     column.prop(chosen, "engine_extra")
+    column.label(text=f"It {SIZES[chosen.engine_extra].words}.")
     settings = settings_of(context)
     engine = service.engine(settings)
     column.prop(chosen, "engine_source", **placeholder(_wheel_found(engine)))
@@ -109,13 +113,11 @@ def _draw_no_engine(layout: Any, context: bpy.types.Context, settings: Settings,
         layout.label(text="Choose a Python with TalkCLIP", icon="INFO")
         if chosen is not None:
             layout.prop(chosen, "existing_python", text="")
-        _settings_button(layout)
+        _settings_button(layout, context)
         return
     if engine.unfinished is not None:
         layout.label(text="An installation was interrupted", icon="INFO")
-    size = SIZES[settings.extra]
-    download, disk = size.download_bytes / 1e9, size.disk_bytes / 1e9
-    _say(layout, context, f"The engine is not installed: {download:.1f} GB to fetch, {disk:.1f} GB on disk.", "INFO")
+    _say(layout, context, f"The engine is not installed. It {SIZES[settings.extra].words}.", "INFO")
     column = layout.column(align=True)
     if settings.source or engine.wheel is not None:
         column.label(text=settings.source or str(engine.wheel), icon="PACKAGE")
@@ -126,8 +128,8 @@ def _draw_no_engine(layout: Any, context: bpy.types.Context, settings: Settings,
     _draw_why_not(layout, settings)
     _button(layout, "talkclip.install_engine", "Resume" if engine.unfinished else "Install Engine", "IMPORT")
     row = layout.row(align=True)
-    row.operator("talkclip.check_server", text="Look for a Running Server", icon="VIEWZOOM")
-    _settings_button(row)
+    row.operator("talkclip.check_server", text="Look for a Server", icon="VIEWZOOM")
+    _settings_button(row, context, text="")
     if service.error is not None:
         _say(layout, context, str(service.error), "ERROR")
 
@@ -152,8 +154,7 @@ def _draw_local_server(layout: Any, context: bpy.types.Context, settings: Settin
         layout.label(text="The server finishes its work", icon="SORTTIME")
     elif state in RUNNING:
         doing = "At work" if state is ServerState.BUSY else "Ready"
-        _draw_connected(layout, context, service.server.address, f"{doing}, started by Blender")
-        layout.row(align=True).operator("talkclip.stop_server", icon="PAUSE")
+        _draw_connected(layout, context, service.server.address, f"{doing}, started by Blender", ours=True)
     elif service.facts_of(settings.elsewhere) is not None:
         _draw_connected(layout, context, settings.elsewhere, "Started elsewhere")
     else:
@@ -168,12 +169,15 @@ def _draw_local_server(layout: Any, context: bpy.types.Context, settings: Settin
         row = layout.row(align=True)
         if state is ServerState.CRASHED:
             _log_button(row, "SERVER")
-        _settings_button(row)
+        _settings_button(row, context)
 
 
 def _draw_remote(layout: Any, context: bpy.types.Context, settings: Settings) -> None:
+    if service.server.poll() in RUNNING:
+        layout.label(text="This computer's server still runs", icon="INFO")
+        layout.operator("talkclip.stop_server", icon="PAUSE")
     if service.facts_of(settings.address) is not None and service.error is None:
-        _draw_connected(layout, context, settings.address, "")
+        _draw_connected(layout, context, settings.address, "At an address")
         return
     layout.label(text=settings.address, icon="NETWORK_DRIVE")
     if not connection.may_go_to(settings.address):
@@ -184,20 +188,24 @@ def _draw_remote(layout: Any, context: bpy.types.Context, settings: Settings) ->
     elif service.error is not None:
         _say(layout, context, str(service.error), "ERROR")
     _button(layout, "talkclip.check_server", "Connect", "LINKED")
-    _settings_button(layout.row())
+    _settings_button(layout.row(), context)
 
 
-def _draw_connected(layout: Any, context: bpy.types.Context, address: str, how: str) -> None:
-    """What the server said of itself, and whether it is of our release."""
+def _draw_connected(layout: Any, context: bpy.types.Context, address: str, how: str, ours: bool = False) -> None:
+    """Whom we talk to, and what to do about it; ours can be stopped."""
     facts = service.facts_of(address)
+    _say(layout, context, f"Connected to {address.removeprefix('tcp://')}", "LINKED")
+    layout.label(text=how)
+    if facts is not None:
+        _draw_facts(layout, context, facts)
     row = layout.row(align=True)
-    row.label(text=f"Connected to {address.removeprefix('tcp://')}", icon="LINKED")
+    if ours:
+        row.operator("talkclip.stop_server", icon="PAUSE")
     row.operator("talkclip.check_server", text="", icon="FILE_REFRESH")
-    _settings_button(row)
-    if how:
-        layout.label(text=how)
-    if facts is None:
-        return
+    _settings_button(row, context, text="")
+
+
+def _draw_facts(layout: Any, context: bpy.types.Context, facts: ServerFacts) -> None:
     if warning := facts.mismatch(__version__, started_here=settings_of(context).where == LOCAL):
         _say(layout, context, warning, "ERROR")
     column = layout.column(align=True)
@@ -216,9 +224,11 @@ def _button(layout: Any, operator: str, text: str, icon: str) -> None:
     row.operator(operator, text=text, icon=icon)
 
 
-def _settings_button(layout: Any) -> None:
-    module = __package__.rpartition(".")[0]
-    layout.operator("preferences.addon_show", text="Settings", icon="PREFERENCES").module = module
+def _settings_button(layout: Any, context: bpy.types.Context, text: str = "Settings") -> None:
+    """The way to the preferences; not shown in them."""
+    if context.area is None or context.area.type != "PREFERENCES":
+        module = __package__.rpartition(".")[0]
+        layout.operator("preferences.addon_show", text=text, icon="PREFERENCES").module = module
 
 
 def _log_button(layout: Any, which: str) -> None:
@@ -229,7 +239,7 @@ def _say(layout: Any, context: bpy.types.Context, text: str, icon: str) -> None:
     """A sentence, in as many lines as the panel's width asks for."""
     width = context.region.width if context.region else 0  # background Blender has neither regions nor a scale
     scale = context.preferences.system.ui_scale or 1.0
-    letters = max(_FEWEST_LETTERS, int(width / (_POINTS_A_LETTER * scale)) - 6)
+    letters = max(_FEWEST_LETTERS, int((width / scale - _MARGINS) / _POINTS_A_LETTER))
     column = layout.column(align=True)
     for index, line in enumerate(textwrap.wrap(text, letters, break_long_words=True)):
         column.label(text=line, icon="BLANK1" if index else icon)

@@ -42,6 +42,15 @@ class Size:
     disk_bytes: int
     packages: int
 
+    @property
+    def words(self) -> str:
+        """What it costs, as the end of a sentence."""
+        return f"fetches {_size(self.download_bytes)} and takes {_size(self.disk_bytes)} on disk"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
 
 LITE: Final = Size("lite", 342_000_000, 920_000_000, 42)
 FULL: Final = Size("server", 3_381_000_000, 6_500_000_000, 90)

@@ -17,6 +17,9 @@ import addon_utils  # isort: skip
 
 MODULE = "bl_ext.user_default.talkclip_blender"
 SAMPLE = Path(os.environ["TALKCLIP_TEST_SOUND"])
+# Prompts of the fixture `three`, and the frames between which they are.
+PROMPTS = ("a furious man speaks with brows lowered", "a sad woman, inner brows raised", "a delighted man smiles")
+BORDERS = (1, 80, 160, 250)
 
 
 @pytest.fixture(scope="session")
@@ -64,15 +67,27 @@ def head(scene: bpy.types.Scene) -> bpy.types.Object:
     return bpy.context.object
 
 
-def ask(**changes: Any) -> Any:
-    """The server's answer to what the head's settings say, asked by the client alone."""
+@pytest.fixture
+def three(head):
+    """Three prompt segments that follow each other."""
+    character = head.talkclip
+    character.segments.clear()
+    for number, prompt in enumerate(PROMPTS):
+        segment = character.segments.add()
+        segment.uid, segment.prompt, segment.whole_line = f"segment{number}", prompt, False
+        segment.frame_start, segment.frame_end = BORDERS[number], BORDERS[number + 1]
+    return head
+
+
+def ask(which: str = "", **changes: Any) -> Any:
+    """A server's answer to what the head's settings say, asked by the client alone; `which` as in TALKCLIP_TEST_..."""
     from talkclip.client import Client, SpeakRequest
     from talkclip.timeline import PromptTimeline
 
     settings: dict[str, Any] = {
         "timeline": PromptTimeline.single("a furious man speaks with brows lowered", 86_400.0), "fps": 30.0,
     }  # fmt: skip
-    with Client(os.environ["TALKCLIP_TEST_SERVER"]) as client:
+    with Client(os.environ[f"TALKCLIP_TEST_{which}_SERVER" if which else "TALKCLIP_TEST_SERVER"]) as client:
         return client.animate(SpeakRequest(SAMPLE, **{**settings, **changes}), timeout_s=120)
 
 
@@ -126,6 +141,25 @@ class Button:
         assert name in self.known, name
         if self.known[name].type == "ENUM":
             assert value in self.known[name].enum_items, value
+
+
+def points(action):
+    """Every key of an action."""
+    return {
+        (bag.slot_handle, curve.data_path, curve.array_index): [
+            (*key.co, key.interpolation) for key in curve.keyframe_points
+        ]
+        for bag in action.layers[0].strips[0].channelbags for curve in bag.fcurves
+    }  # fmt: skip
+
+
+def said(capfd):
+    return capfd.readouterr().out
+
+
+def posed(head, frame):
+    """(52,) evaluated shape keys."""
+    return np.array(list(shapes(head, frame).values())[1:])
 
 
 class Paper:

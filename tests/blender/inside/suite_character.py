@@ -424,6 +424,24 @@ def test_an_overridden_character_speaks_and_is_saved(library, tmp_path):
     assert row_of(head, "mouthPucker").use is False and not bpy.data.objects[name].library
 
 
+def test_an_override_adds_to_the_table_of_the_characters_own_file(head, tmp_path):
+    bpy.ops.talkclip.recognise()
+    collection = linked_collection(head, tmp_path)
+    collection.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer, do_fully_editable=True)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
+    bpy.context.view_layer.objects.active = head
+    row_of(head, "jawOpen").gain = 0.5
+    for shape in ("cheekPuff", "noseSneerLeft", "noseSneerRight"):
+        assert bpy.ops.talkclip.add_mapping(channel="jawLeft", shape=shape) == {"FINISHED"}
+    before = [(row.channel, row.shape, row.gain) for row in head.talkclip.rig.rows]
+    name, path = head.name, str(tmp_path / "shot.blend")
+    for _ in range(2):
+        bpy.ops.wm.save_as_mainfile(filepath=path)
+        bpy.ops.wm.open_mainfile(filepath=path)
+        (head,) = [body for body in bpy.data.objects if body.override_library and body.name == name]
+        assert [(row.channel, row.shape, row.gain) for row in head.talkclip.rig.rows] == before
+
+
 @pytest.mark.parametrize("way", ["CONTROL", "REPLACE"])
 def test_a_driven_override_moves_and_is_saved(head, tmp_path, way):
     rig = head.parent

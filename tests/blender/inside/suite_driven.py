@@ -77,7 +77,7 @@ def test_shapes_move_through_properties(head, board, capfd):
     rest = shapes(head, 0)
     assert rest["mouthPucker"] == pytest.approx(0.3) and rest["mouthFunnel"] > 0.05
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert "6 driven shape keys move through 6 controls" in capfd.readouterr().out
+    assert "6 driven shape keys through 6 controls" in capfd.readouterr().out
     assert_moves_like_the_track(head, [*moved, "mouthClose"])
     keyed = {path for path, _ in curves_of(strip_of(board))}
     assert keyed == {'["jaw"]', '["pucker"]', '["odd one"]', 'pose.bones["brow"].location', '["inverted"]',
