@@ -19,7 +19,7 @@ from talkclip.errors import InputError
 from talkclip.timeline import BLEND_S
 
 from . import intensity
-from .properties import LineSettings, add_segment
+from .properties import LineSettings, add_edit, add_segment
 from .sound import Extent
 
 Gap = Literal["KEEP", "FILL", "RIPPLE"]
@@ -153,7 +153,7 @@ def merge(line: LineSettings, extent: Extent, uid: str) -> None:
         first.style_video, first.style_weight = later.style_video, later.style_weight
     known = {edit.text for edit in first.edits}
     for edit in [edit for edit in later.edits if edit.text not in known]:
-        _copy_edit(first, edit)
+        add_edit(first, edit.text, edit.weight)
     _drop(line, later.uid)
     activate(line, uid)
     relax(line, extent)
@@ -352,14 +352,9 @@ def _copy(line: LineSettings, uid: str) -> str:
     for name in _COPIED:
         setattr(new, name, getattr(source, name))
     for edit in source.edits:
-        _copy_edit(new, edit)
+        add_edit(new, edit.text, edit.weight)
     intensity.copy(line.id_data, uid, copied)
     return copied
-
-
-def _copy_edit(segment: Any, edit: Any) -> None:
-    copied = segment.edits.add()
-    copied.text, copied.weight = edit.text, edit.weight
 
 
 def _clear(line: LineSettings, segment: Any) -> None:
