@@ -33,6 +33,8 @@ def animate(
     backend: options.Backend = "auto",
     space: Annotated[str, typer.Option(help="Coefficient space: arkit52, or flame (with --flame).")] = "arkit52",
     flame: options.FlameFile = None,
+    adapter: options.AdapterFile = None,
+    text_encoder: options.TextEncoder = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Animate a face: AUDIO and a prompt become expression coefficients, frame by frame.
@@ -53,13 +55,14 @@ def animate(
         seed, mouth, blinks, head, "flame" if flame and space == "arkit52" else space, style_video,
         style_weight,
     )  # fmt: skip
+    from talkclip.cli.encoders import adapted_encoder
     from talkclip.engine.pipeline import Pipeline
     from talkclip.engine.speech.media import load_media
 
     with progress_bar(quiet) as progress:
         media = load_media(audio)
         request = direction.request(media.clip, progress)
-        pipeline = Pipeline.load(backend, flame)
+        pipeline = Pipeline.load(backend, flame, adapted=adapted_encoder(adapter, text_encoder))
         result = pipeline.animate(request, progress)
         write_track(result.track, output)
     if not quiet:

@@ -39,6 +39,8 @@ def batch(
     suffix: Annotated[str, typer.Option("--format", help="csv, json or npz.")] = "csv",
     fps: options.Fps = "30",
     backend: options.Backend = "auto",
+    adapter: options.AdapterFile = None,
+    text_encoder: options.TextEncoder = None,
     resume: Annotated[bool, typer.Option(help="Skip lines whose result is there already.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -57,9 +59,10 @@ def batch(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be made ({error.strerror}).", "Choose another folder.") from None
+    from talkclip.cli.encoders import adapted_encoder
     from talkclip.engine.pipeline import Pipeline
 
-    pipeline = Pipeline.load(backend)
+    pipeline = Pipeline.load(backend, adapted=adapted_encoder(adapter, text_encoder))
     failed, skipped, seen = 0, 0, set[str]()
     with progress_bar(quiet) as progress:
         for done, row in enumerate(rows):

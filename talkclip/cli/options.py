@@ -62,6 +62,15 @@ Backend = Annotated[
     str, typer.Option(help="Speech back end: auto, fast, align (needs --text) or whisper; see `talkclip doctor`.")
 ]
 FlameFile = Annotated[Path | None, typer.Option("--flame", help="Your FLAME model (generic_model.pkl or .npz).")]
+AdapterFile = Annotated[
+    Path | None, typer.Option("--adapter", help="Hear prompts through another text encoder: file of `talkclip adapt`.")
+]
+TextEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder", help="The encoder of --adapter where the file cannot say it: clip:MODEL=FILE, clip:MODEL/TAG."
+    ),
+]
 KeysFolder = Annotated[
     Path | None, typer.Option("--keys", help="Folder of `talkclip keys`: only clients with a key may come in.")
 ]

@@ -60,6 +60,8 @@ def render(
     blinks: options.Blinks = 1.0,
     head: options.Head = 1.0,
     backend: options.Backend = "auto",
+    adapter: options.AdapterFile = None,
+    text_encoder: options.TextEncoder = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Render a face speaking, with sound: the default head, or the one in a portrait.
@@ -94,7 +96,9 @@ def render(
     rate = None if fps is None else options.parse_fps(fps)
     is_track = source.suffix.lower() in SUFFIXES
     directed = (
-        any((prompt, text, script, timeline, phones, edit, style_video)) or intensity != 1.0 or style_weight is not None
+        any((prompt, text, script, timeline, phones, edit, style_video, adapter, text_encoder))
+        or intensity != 1.0
+        or style_weight is not None
     )
     if is_track and directed:
         raise InputError(
@@ -112,7 +116,7 @@ def render(
                 prompt, text, script, timeline, phones, intensity, options.parse_edits(edit), rate or 30.0,
                 seed, mouth, blinks, head, style_video=style_video, style_weight=style_weight,
             )  # fmt: skip
-            track, clip = _animate(source, direction, backend, progress)
+            track, clip = _animate(source, direction, backend, (adapter, text_encoder), progress)
         if pose is not None:
             track = _with_pose(track, pose, progress)
         elif head == 0:
@@ -176,10 +180,16 @@ def _read(source: Path, audio: Path | None, fps: float | None, also: str) -> tup
 
 
 def _animate(
-    source: Path, direction: options.Direction, backend: str, progress: ProgressCallback
+    source: Path,
+    direction: options.Direction,
+    backend: str,
+    adapted: tuple[Path | None, str | None],
+    progress: ProgressCallback,
 ) -> tuple[CoefficientTrack, AudioClip]:
+    from talkclip.cli.encoders import adapted_encoder
     from talkclip.engine.pipeline import Pipeline
     from talkclip.engine.speech.media import load_audio
 
     clip = load_audio(source)
-    return Pipeline.load(backend).animate(direction.request(clip, progress), progress).track, clip
+    pipeline = Pipeline.load(backend, adapted=adapted_encoder(*adapted))
+    return pipeline.animate(direction.request(clip, progress), progress).track, clip

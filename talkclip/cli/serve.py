@@ -30,6 +30,8 @@ def serve(
     device: Annotated[str, typer.Option(help="Where to compute: auto or cpu.")] = "auto",
     backend: options.Backend = "auto",
     flame: options.FlameFile = None,
+    adapter: options.AdapterFile = None,
+    text_encoder: options.TextEncoder = None,
     exit_when_idle: Annotated[float | None, typer.Option(help="Stop after so many seconds without a client.")] = None,
     parent: Annotated[int | None, typer.Option(help="Stop when the process of this number has ended.")] = None,
 ) -> None:
@@ -52,13 +54,14 @@ def serve(
         raise InputError(f"--device {device} is not available.", f"Use one of {', '.join(DEVICES)}.")
     log_to_stderr()
     run(
-        bind, functools.partial(_load, backend, flame), keys=keys, workers=workers, store_folder=store,
-        exit_when_idle_s=exit_when_idle, parent=parent,
+        bind, functools.partial(_load, backend, flame, adapter, text_encoder), keys=keys, workers=workers,
+        store_folder=store, exit_when_idle_s=exit_when_idle, parent=parent,
     )  # fmt: skip
 
 
-def _load(backend: str, flame: Path | None) -> Pipeline:
+def _load(backend: str, flame: Path | None, adapter: Path | None, text_encoder: str | None) -> Pipeline:
     """Runs in the worker process: the server's own process never loads the engine."""
+    from talkclip.cli.encoders import adapted_encoder
     from talkclip.engine.streaming import StreamingPipeline
 
-    return StreamingPipeline.load(backend, flame)
+    return StreamingPipeline.load(backend, flame, adapted=adapted_encoder(adapter, text_encoder))

@@ -10,6 +10,7 @@ import numpy as np
 import talkclip
 from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.flame_solver import load_flame_map
+from talkclip.engine.models.adapter import AdaptedEncoder
 from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_encoder import ClipStyler
@@ -68,21 +69,29 @@ class Pipeline:
         self._takes_clips = clips is not None
 
     @classmethod
-    def load(cls, speech_backend: str = "auto", flame_file: Path | None = None, device: str = "auto") -> Pipeline:
+    def load(
+        cls,
+        speech_backend: str = "auto",
+        flame_file: Path | None = None,
+        device: str = "auto",
+        adapted: AdaptedEncoder | None = None,
+    ) -> Pipeline:
         """Load the default weights.
 
         Args:
             speech_backend: "auto", "fast", "align" or "whisper".
             flame_file: the user's FLAME model; adds the space `flame`.
             device: where the decoder runs: auto, cuda, coreml, directml or cpu.
+            adapted: another text encoder with its adapter; see `StyleCoder`.
 
         Raises:
-            TalkClipError: weights are missing or are not the ones expected; the message has the remedy.
+            TalkClipError: weights are missing or are not the ones expected, or the adapter belongs to others; the
+                message has the remedy.
             InputError: the FLAME file cannot be used.
         """
         flame = None if flame_file is None else load_flame_map(flame_file)
         space = StyleSpace.load()
-        styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), space)
+        styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), space, adapted)
         motion = LearnedMotion(MouthModel.load(), FaceModel.load(device), space)
         return cls(SpeechFrontEnd(speech_backend), styler, motion, flame, ClipStyler(space))
 

@@ -25,7 +25,13 @@ _DISK_BYTES = 1 << 20
 
 
 class Styler(Protocol):
-    """The part of `talkclip.engine.text.style_coder.StyleCoder` that a pipeline uses."""
+    """The part of `talkclip.engine.text.style_coder.StyleCoder` that a pipeline uses.
+
+    Attributes:
+        identity: what codes depend on beside the shipped weights and this package's code.
+    """
+
+    identity: str
 
     def read(self, prompt: str) -> PromptReading:
         """What a prompt is understood to say."""
@@ -67,7 +73,7 @@ class StyleCache:
 
     def code(self, prompt: str, edits: Sequence[PromptEdit] = (), intensity: float = 1.0) -> np.ndarray:
         """See `Styler.code`. Not to be written to."""
-        key = _key(prompt, edits, intensity)
+        key = _key(self._styler.identity, prompt, edits, intensity)
         known = self._known(key)
         if known is not None:
             return known
@@ -80,7 +86,7 @@ class StyleCache:
 
     def codes(self, prompt: str, edits: Sequence[PromptEdit], intensities: Sequence[float]) -> np.ndarray:
         """See `Styler.codes`. In memory only: once the prompt is read, they cost less than a file each."""
-        keys = [_key(prompt, edits, intensity) for intensity in intensities]
+        keys = [_key(self._styler.identity, prompt, edits, intensity) for intensity in intensities]
         found = [self._known(key) for key in keys]
         missing = [k for k, code in enumerate(found) if code is None]
         if missing:
@@ -116,8 +122,8 @@ def default_style_disk() -> DiskCache | None:
     return disk_cache("style", _DISK_BYTES)
 
 
-def _key(prompt: str, edits: Sequence[PromptEdit], intensity: float) -> str:
-    stated = [_version(), prompt, [[edit.text, edit.weight] for edit in edits], intensity]
+def _key(identity: str, prompt: str, edits: Sequence[PromptEdit], intensity: float) -> str:
+    stated = [_version(), identity, prompt, [[edit.text, edit.weight] for edit in edits], intensity]
     return hashlib.sha256(json.dumps(stated).encode()).hexdigest()
 
 

@@ -55,10 +55,14 @@ def test_a_new_engine_replaces_the_old_one_only_when_it_is_whole(place: EnginePl
     second.mkdir()
     place.begin(Record("env-2", "lite", "new.whl"))
     assert place.python() == old
-    place.tidy()  # it failed: the next attempt begins by this
+    place.set_aside()  # it failed: the next attempt begins by this
     assert place.python() == old and old.exists() and not second.exists()
     new = install(place, Record("env-2", "lite", "new.whl", "0.1.1", "3.13.0"))
-    assert place.python() == new and not old.exists()
+    assert place.python() == new and old.exists()  # a server may still run there
+    place.set_aside()
+    assert place.python() == new and new.exists() and not old.exists()
+    place.sweep()
+    assert {path.name for path in place.folder.glob("env*")} == {"env-2"}
 
 
 def test_an_engine_whose_python_is_gone_is_broken(place: EnginePlace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,7 +36,10 @@ def group_of(server: LocalServer) -> int:
     return server._process.pid  # type: ignore[union-attr]
 
 
-def test_start_speak_crash_start_again_stop(tmp_path: Path) -> None:
+def test_start_speak_crash_start_again_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     server = LocalServer()
     assert server.poll() is ServerState.STOPPED
     server.start(ENGINE, 0, tmp_path / "logs", os.getpid())
@@ -68,6 +72,17 @@ def test_start_speak_crash_start_again_stop(tmp_path: Path) -> None:
     wait_for(server, ServerState.STOPPED, until_s=8)
     assert server.failure is None
     assert_gone(second)
+
+    for path in temporary.glob("talkclip-*"):  # of the one that was killed
+        shutil.rmtree(path)
+    server.start(ENGINE, 0, tmp_path / "logs", os.getpid())
+    wait_for(server, ServerState.READY)
+    third, began = group_of(server), time.monotonic()
+    assert list(temporary.glob("talkclip-*"))
+    server.stop(at_once=True)  # when Blender ends
+    assert time.monotonic() - began < 3
+    assert_gone(third)
+    assert not list(temporary.glob("talkclip-*"))  # the sounds it was sent
 
 
 def test_a_taken_port_is_said_and_a_free_one_found(tmp_path: Path) -> None:

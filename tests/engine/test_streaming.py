@@ -201,8 +201,9 @@ def test_features_are_kept_between_runs(line: AudioClip, tmp_path: Path, monkeyp
 class CountingStyler:
     """Counts what it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: str = "") -> None:
         self.asked: list[str] = []
+        self.identity = identity
 
     def read(self, prompt: str) -> PromptReading:
         raise AssertionError("not asked here")
@@ -227,6 +228,15 @@ def test_style_codes_are_kept_in_memory_and_between_runs(tmp_path: Path) -> None
     np.testing.assert_array_equal(again.code("sad", edits, 0.5), first.code("sad", edits, 0.5))
     again.code("sad", (), 0.5)
     assert again.asked == ["sad"], "another set of edits is another code"  # type: ignore[attr-defined]
+
+
+def test_codes_of_another_encoder_are_others(tmp_path: Path) -> None:
+    first = StyleCache(CountingStyler("one adapter"), DiskCache(tmp_path))
+    first.code("sad")
+    first.write()
+    styler = CountingStyler("another")
+    StyleCache(styler, DiskCache(tmp_path)).code("sad")
+    assert styler.asked == ["sad"]
 
 
 def test_codes_of_a_curve_are_kept_one_by_one(tmp_path: Path) -> None:

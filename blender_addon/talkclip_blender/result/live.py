@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import bpy
@@ -22,6 +21,7 @@ from talkclip.errors import TalkClipError
 from .. import compat
 from ..character import face
 from ..line import segments, sound
+from ..panel import redraw_sidebars
 from . import link, speak_operator, speech, takes
 from .edits import Base
 
@@ -61,6 +61,7 @@ class Preview:
         self.state = ""
         self._clock = clock
         self._seen: tuple[Any, ...] = ()
+        self._take = ""
         self._since_s = 0.0
         self._tried: tuple[Any, ...] = ()
         self._run: speech.Run | None = None
@@ -70,9 +71,7 @@ class Preview:
         mesh = face.face_mesh(view.active)
         try:
             wanted = () if mesh is None else _wanted(mesh, view.scene)
-            if wanted != self._seen:
-                self._seen, self._since_s, self._tried = wanted, self._clock(), ()
-                self.stop()
+            self._notice(wanted, _shown(mesh))
             if not wanted or self._tried == wanted:
                 return _LOOK_S
             if self._run is not None:
@@ -91,6 +90,17 @@ class Preview:
             self._run.close()
             self._run = None
         self.state = ""
+
+    def _notice(self, wanted: tuple[Any, ...], take: Any) -> None:
+        """See what has changed since the last look."""
+        uid = take.uid if take else ""
+        if wanted != self._seen:
+            self.stop()
+            self._since_s, self._tried = self._clock(), ()
+        elif uid != self._take:  # takes are compared; nothing was typed
+            self.stop()
+            self._tried = wanted
+        self._seen, self._take = wanted, uid
 
     def _begin(self, mesh: bpy.types.Object, view: View) -> None:
         client = link.running_client()
@@ -113,9 +123,10 @@ class Preview:
         reply = run.result()
         speech.apply(run.plan, reply, run.engine, live=True)
         self.stop()
+        self._tried, self._take = self._seen, _shown(run.plan.mesh_now()).uid
         if reply.track is not None:
             compat.push_undo(view.window, "TalkCLIP Live")
-        _redraw(view)
+        redraw_sidebars()
         return None
 
     def _give_up(self, why: str) -> None:
@@ -154,18 +165,22 @@ def _tick() -> float | None:
         preview.stop()
         return None
     before = preview.state
-    again_s = preview.look(View.now())
+    try:
+        again_s = preview.look(View.now())
+    except Exception:
+        bpy.context.window_manager.talkclip_live = False  # Blender drops a timer that fails; the switch shall say so
+        preview.stop()
+        raise
     if preview.state != before:
-        _redraw(View.now())
+        redraw_sidebars()
     return again_s
 
 
 def _wanted(mesh: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Any, ...]:
-    """What is typed now; equal for equal prompts, intensities, edits. The sound is not looked at: it may be large."""
-    take = _shown(mesh)
-    line = sound.Line(Path(), 0.0, None, take.frame_start if take else scene.frame_start)
+    """What is typed now; equal for equal prompts, intensities and edits."""
     fps = sound.scene_fps(scene)
-    return mesh.name, take.uid if take else "", fps, segments.timeline_of(mesh.talkclip, line, fps).to_json()
+    timeline = segments.timeline_of(mesh.talkclip, sound.line_of(mesh.talkclip, scene), fps)
+    return compat.session_id(mesh) or mesh.name, fps, timeline.to_json()
 
 
 def _is_keyed(mesh: bpy.types.Object, wanted: tuple[Any, ...]) -> bool:
@@ -174,12 +189,6 @@ def _is_keyed(mesh: bpy.types.Object, wanted: tuple[Any, ...]) -> bool:
     return take is not None and take.asked == wanted[-1]
 
 
-def _shown(mesh: bpy.types.Object) -> Any:
+def _shown(mesh: bpy.types.Object | None) -> Any:
     """The take that plays, or None; of several, the one made last."""
-    return next(iter(reversed(takes.shown(mesh.talkclip))), None)
-
-
-def _redraw(view: View) -> None:
-    for area in view.window.screen.areas if view.window else ():
-        if area.type == "VIEW_3D":
-            area.tag_redraw()
+    return None if mesh is None else next(iter(reversed(takes.shown(mesh.talkclip))), None)

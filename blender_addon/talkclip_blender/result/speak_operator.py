@@ -13,6 +13,7 @@ from talkclip.errors import Cancelled, TalkClipError
 
 from .. import report
 from ..character import face
+from ..panel import redraw_sidebars
 from . import link, speech
 
 _TICK_S = 0.02
@@ -99,7 +100,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         ended = run.pump()
         fraction, _ = run.progress
         context.window_manager.progress_update(round(fraction * _PROGRESS_STEPS))
-        _redraw(context)
+        redraw_sidebars()
         if not ended:
             return {"RUNNING_MODAL"}
         try:
@@ -138,7 +139,7 @@ class TALKCLIP_OT_speak(bpy.types.Operator):  # noqa: N801 - Blender's naming ru
         manager.event_timer_remove(self._timer)
         self._timer = None
         manager.progress_end()
-        _redraw(context)
+        redraw_sidebars()
 
 
 def _start(
@@ -176,11 +177,3 @@ def _why_not(context: bpy.types.Context) -> str:
     if character.sound_source == "STRIP" and not character.sound_strip:
         return "Choose a sound strip first"
     return ""
-
-
-def _redraw(context: bpy.types.Context) -> None:
-    """The panel shows the progress."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()

@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 import sys
+import uuid
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -34,7 +35,7 @@ DOWNLOADS: Final = "downloads"
 _ENVIRONMENT: Final = "env-"
 _REMOVED: Final = ".removed"
 # Environments, and files that were being written when something went wrong.
-_OWN_NAMES: Final = re.compile(r"env-\d+(\.removed)?|\.(engine|unfinished)\.\w+\.json")
+_OWN_NAMES: Final = re.compile(r"env-\d+(\.\w+\.removed)?|\.(engine|unfinished)\.\w+\.json")
 _HARMLESS: Final = (".DS_Store", "desktop.ini", "Thumbs.db")
 _LONGEST_ON_WINDOWS: Final = 259
 # The longest path below an environment of the light engine, measured: 129 characters.
@@ -167,19 +168,26 @@ class EnginePlace:
         _write(self.folder / _UNFINISHED, record)
 
     def finish(self, record: Record) -> None:
-        """The environment is whole: it is the engine from now on. What it replaces is deleted."""
+        """The environment is whole: it is the engine from now on. What it replaces stays until `set_aside`."""
         _write(self.folder / _RECORD, record)
         (self.folder / _UNFINISHED).unlink(missing_ok=True)
-        self.tidy()
         shutil.rmtree(self.downloads, ignore_errors=True)
 
-    def tidy(self) -> None:
-        """Delete what no record names: environments that were begun or replaced. What cannot be deleted stays."""
+    def set_aside(self) -> None:
+        """Rename what no record names, environments that were begun or replaced, so that `sweep` deletes them. Quick.
+
+        One that is in use and cannot be renamed is left for the next time.
+        """
         installed = self.installed()
-        for path in self.folder.glob(f"{_ENVIRONMENT}*"):
+        for path in self._environments():
             if installed is None or path.name != installed.environment:
-                shutil.rmtree(path, ignore_errors=True)
-        shutil.rmtree(self.temporary, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    _put_aside(path)
+
+    def sweep(self) -> None:
+        """Delete what was set aside; takes seconds, and may run beside everything else."""
+        for path in self.folder.glob(f"{_ENVIRONMENT}*{_REMOVED}"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def uninstall(self) -> None:
         """Delete the engine and all that belongs to it; other files in the folder stay.
@@ -192,9 +200,8 @@ class EnginePlace:
         self.lock().release()  # nobody installs there
         record = self.installed()
         if record is not None:
-            environment = self.folder / record.environment
             try:  # first of all, and at once: an environment is either whole or not there
-                environment.rename(environment.with_name(environment.name + _REMOVED))
+                _put_aside(self.folder / record.environment)
             except OSError as error:
                 raise _in_use(self.folder, error) from None
         try:
@@ -242,6 +249,10 @@ def _lock(file: IO[bytes]) -> None:
     import fcntl
 
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _put_aside(environment: Path) -> None:
+    environment.rename(environment.with_name(f"{environment.name}.{uuid.uuid4().hex[:8]}{_REMOVED}"))
 
 
 def _ours(name: str) -> bool:

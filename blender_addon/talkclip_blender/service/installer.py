@@ -120,7 +120,7 @@ class Installation:
 
     def _begin(self) -> None:
         place, order = self.order.place, self.order
-        place.tidy()
+        place.set_aside()
         self._environment = place.new_environment()
         place.begin(Record(self._environment.name, order.size.extra, order.source.label))
         place.log.unlink(missing_ok=True)

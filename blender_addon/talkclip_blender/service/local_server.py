@@ -23,6 +23,7 @@ from . import processes
 _READY: Final = "TalkCLIP server ready at "
 _JOB: Final = re.compile(r"event=(accepted|ended)\b")
 _GRACE_S: Final = 6.0  # the server itself finishes what runs for up to five seconds
+_HURRY_S: Final = 1.5
 _KEPT_LOGS: Final = 5
 _KNOCK_S: Final = 0.3
 
@@ -128,7 +129,9 @@ class LocalServer:
             at_once: do not let it finish what runs.
         """
         if self._process is not None:
-            processes.end(self._process, 0.0 if at_once else _GRACE_S)
+            if at_once:
+                processes.hurry_to_end(self._process)
+            processes.end(self._process, _HURRY_S if at_once else _GRACE_S)
         self._process = self._stop_by_s = self.failure = None
 
     def _read(self) -> None:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from talkclip.errors import InputError
 
@@ -75,7 +75,7 @@ def ask(python: Path) -> PythonFacts:
     try:
         done = subprocess.run(
             [program, _QUESTIONS], capture_output=True, text=True, timeout=_PATIENCE_S, check=False,
-            stdin=subprocess.DEVNULL, env=processes.clean_environment(), **_no_window(),
+            stdin=subprocess.DEVNULL, env=processes.clean_environment(), **processes.no_window(),
         )  # fmt: skip
         answer = json.loads(done.stdout)
     except OSError as error:
@@ -218,10 +218,6 @@ def program_of(python: Path) -> Path:
     if not python.exists():
         raise InputError(f"{python}: is not there.", _TELL_WHICH)
     return python
-
-
-def _no_window() -> dict[str, Any]:
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
 
 
 def _release(version: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ from talkclip.errors import InputError, TalkClipError
 from . import pythons
 from .engine_place import EnginePlace, Record, default_place
 from .engine_source import SIZES, Source, download_folders, find_wheel, read_source
-from .installer import Installation, Order
+from .installer import Installation, Order, Stage
 from .local_server import RUNNING, LocalServer, ServerState
 from .server_facts import Question, ServerFacts
 from .settings import EXISTING, Settings
@@ -71,6 +72,7 @@ class Service:
         self.error: TalkClipError | None = None
         self._question: Question | None = None
         self._removal: Removal | None = None
+        self._outdated: EnginePlace | None = None
         self._view: tuple[float, Settings, EngineView] | None = None
         self._was = ServerState.STOPPED
         self._facts_are_ours = False
@@ -107,6 +109,7 @@ class Service:
         python = pythons.require_maker(chosen) if chosen else pythons.find_maker(Path(sys.executable))
         order = Order(EnginePlace(settings.place), python.path, source, size, settings.wheel_folder, __version__)
         self.installation = Installation(order)
+        Removal(order.place.sweep).start()
         self.forget_engine()
         return self.installation
 
@@ -127,7 +130,7 @@ class Service:
         """Stop our server, then delete the engine, which takes a while; `removing` tells when that is done."""
         self.server.stop()
         self.installation = None
-        self._removal = Removal(EnginePlace(settings.place))
+        self._removal = Removal(EnginePlace(settings.place).uninstall)
         self._removal.start()
         return self._removal
 
@@ -174,14 +177,21 @@ class Service:
 
     def move_on(self) -> bool:
         """One step of everything -> whether to come back soon."""
-        installing = self.installing
-        if installing and self.installation is not None and self.installation.pump():
+        if self.installing and self.installation.pump():
             self.forget_engine()
+            if self.installation.stage is Stage.DONE:
+                # A server that still runs is the old engine's; the next one is the new one's.
+                self.server.begin_stop()
+                self._outdated = self.installation.order.place
         if self._removal is not None and not self._removal.is_alive():
             self.error = self._removal.error
             self._removal = None
             self.forget_engine()
         state = self.server.poll()
+        if self._outdated is not None and state not in (*RUNNING, ServerState.STOPPING):
+            self._outdated.set_aside()
+            Removal(self._outdated.sweep).start()
+            self._outdated = None
         if state is ServerState.READY and self._was is ServerState.STARTING:
             self.ask(Client(self.server.address))
         self._was = state
@@ -210,17 +220,17 @@ class Service:
 
 
 class Removal(threading.Thread):
-    """Deletes an engine's tens of thousands of files while Blender goes on. Touches no bpy."""
+    """Deletes an environment's tens of thousands of files while Blender goes on. Touches no bpy."""
 
-    def __init__(self, place: EnginePlace) -> None:
-        super().__init__(name="talkclip-uninstall", daemon=True)
+    def __init__(self, delete: Callable[[], None]) -> None:
+        super().__init__(name="talkclip-removal", daemon=True)
         self.error: TalkClipError | None = None
-        self._place = place
+        self._delete = delete
 
     def run(self) -> None:
         """Called by `start`."""
         try:
-            self._place.uninstall()
+            self._delete()
         except TalkClipError as error:
             self.error = error
 

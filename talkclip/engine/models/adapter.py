@@ -149,6 +149,25 @@ class Adapter:
         return np.asarray(self.arrays[f"{name}.weight"] @ x + self.arrays[f"{name}.bias"], np.float32)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class AdaptedEncoder:
+    """A text encoder and the adapter that was trained on it; `StyleSpace.with_adapter` checks that they are."""
+
+    adapter: Adapter
+    encoder: TextEncoder
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all that a style code from it depends on."""
+        arrays, metadata = self.adapter.contents()
+        digest = hashlib.sha256(f"{codes_hash(arrays)}{metadata[ABOUT_KEY]}{self.encoder.weight_hash}".encode())
+        return digest.hexdigest()
+
+    def encode(self, text: str) -> np.ndarray:
+        """-> the vector (D,) of a text, asked as the adapter learned it."""
+        return np.asarray(self.encoder.encode([self.adapter.framed(text)])[0], np.float32)
+
+
 def codes_hash(arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of what defines a model's style codes: its condition encoder, or V2SS where there is none.
 

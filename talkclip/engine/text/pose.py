@@ -38,10 +38,21 @@ _LESSENED = 0.4
 _READINGS_KEPT = 512
 
 
-def expression_pose(reading: PromptReading) -> np.ndarray:
-    """-> float32 (52,), 0..1: the expression held while speaking."""
-    pose = _emotion_pose(reading.emotions, reading.intensity)
-    pose = np.maximum(pose, _IMPLIED_GAIN * _speaking(pose_of(reading.implied_units)))
+def expression_pose(reading: PromptReading, felt: np.ndarray | None = None) -> np.ndarray:
+    """-> float32 (52,), 0..1: the expression held while speaking.
+
+    Args:
+        reading: what was understood.
+        felt: (52,), 0..1, what somebody else takes the feeling for; it replaces the reading's emotions and what they
+            imply, while stated movements, denials and regions act on it as ever.
+    """
+    if felt is None:
+        pose = _emotion_pose(reading.emotions, reading.intensity)
+        pose = np.maximum(pose, _IMPLIED_GAIN * _speaking(pose_of(reading.implied_units)))
+    else:
+        pose = np.asarray(felt, np.float32)
+        for emotion in reading.denied_emotions:
+            pose = _less_of(pose, emotion, 1.0)
     for part, feeling in sorted(reading.regions.items()):  # brows, eyes, mouth: eyes leave named brows alone
         mask = _part_mask(part, tuple(reading.regions))
         shown = np.maximum(_emotion_pose(feeling.emotion, feeling.intensity), pose_of(feeling.moves))
@@ -82,7 +93,13 @@ class PromptStyler:
         """-> float32 (52,) sustained expression of a prompt, 0..1."""
         return self._pose(prompt).copy()
 
-    def code(self, prompt: str, edits: Sequence[PromptEdit] = (), intensity: float = 1.0) -> np.ndarray:
+    def code(
+        self,
+        prompt: str,
+        edits: Sequence[PromptEdit] = (),
+        intensity: float = 1.0,
+        felt: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Style code of a prompt with its edits.
 
         Args:
@@ -91,11 +108,12 @@ class PromptStyler:
                 "neutral" edit fades the base by its weight, "no smile" what it denies, and commands such as
                 "less smile" or "soften the eyes" change what is there (`edits.py`).
             intensity: 0 (neutral) .. 2, scale of the prompt's own pose.
+            felt: see `expression_pose`; of the prompt, not of the edits.
 
         Returns:
             float32 (52,); -1..1, below 0 only where a negative edit takes away.
         """
-        code = intensity * self.pose(prompt)
+        code = intensity * expression_pose(self.read(prompt), felt)
         for edit in edits:
             for change in read_changes(edit.text):
                 code = _edited(code, change, self.read(change.text) if change.text else None, edit.weight)
@@ -124,8 +142,7 @@ def _added(code: np.ndarray, reading: PromptReading | None, weight: float) -> np
         for au in reading.denied_units:
             code = np.where(_shapes_of(au) & (code > 0) & (pose == 0), fade * code, code)
         for emotion in reading.denied_emotions:
-            face = _emotion_face(emotion, 1.0)
-            code = np.where(code > 0, code * (1 - (1 - fade) * face / max(float(face.max()), 1e-6)), code)
+            code = _less_of(code, emotion, 1 - fade)
     elif not pose.any():
         return fade * code
     if weight < 0:
@@ -133,6 +150,12 @@ def _added(code: np.ndarray, reading: PromptReading | None, weight: float) -> np
     if reading is not None:
         code = np.where(code > 0, _make_way(code, weight * pose_of(reading.action_units)), code)
     return code + weight * pose
+
+
+def _less_of(code: np.ndarray, emotion: str, share: float) -> np.ndarray:
+    """Takes a share of an emotion's face out of what shows."""
+    face = _emotion_face(emotion, 1.0)
+    return np.where(code > 0, code * (1 - share * face / max(float(face.max()), 1e-6)), code)
 
 
 def _taken_away(code: np.ndarray, pose: np.ndarray, weight: float) -> np.ndarray:

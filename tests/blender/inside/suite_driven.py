@@ -71,17 +71,23 @@ def test_shapes_move_through_properties(head, board, capfd):
     whole["steps"] = 0
     whole.id_properties_ui("steps").update(min=0, max=1000)
     follow(blocks["mouthFunnel"], board, 'pose.bones["jaw"]["steps"]', "smoothstep(0, 1000, var)")
-    moved = ["jawOpen", "mouthPucker", "browDownLeft", "browDownRight", "cheekPuff", "mouthFunnel"]
+    bent = follow(blocks["noseSneerLeft"], board, slider(board, "sneer"))
+    while bent.modifiers:
+        bent.modifiers.remove(bent.modifiers[0])
+    bent.keyframe_points.clear()
+    for point in ((0.0, 0.0), (0.5, 0.9), (1.0, 1.0)):
+        bent.keyframe_points.insert(*point).interpolation = "LINEAR"
+    moved = ["jawOpen", "mouthPucker", "browDownLeft", "browDownRight", "cheekPuff", "mouthFunnel", "noseSneerLeft"]
     board["pucker"], whole["steps"] = 30.0, 200  # where the animator left them
     board.update_tag()
     rest = shapes(head, 0)
     assert rest["mouthPucker"] == pytest.approx(0.3) and rest["mouthFunnel"] > 0.05
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
-    assert "6 driven shape keys through 6 controls" in capfd.readouterr().out
+    assert "7 driven shape keys through 7 controls" in capfd.readouterr().out
     assert_moves_like_the_track(head, [*moved, "mouthClose"])
     keyed = {path for path, _ in curves_of(strip_of(board))}
     assert keyed == {'["jaw"]', '["pucker"]', '["odd one"]', 'pose.bones["brow"].location', '["inverted"]',
-                     'pose.bones["jaw"]["steps"]'}  # fmt: skip
+                     'pose.bones["jaw"]["steps"]', '["sneer"]'}  # fmt: skip
     assert not [path for path, _ in curves_of(strip_of(head.data.shape_keys)) if any(f'"{m}"' in path for m in moved)]
     assert shapes(head, 5000) == pytest.approx(rest, abs=1e-6)
 

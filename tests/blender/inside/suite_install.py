@@ -51,6 +51,13 @@ def test_from_a_wheel_folder_without_online_access_and_away_again(chosen):
     said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said == ["0.1.0", *map(str, sys.version_info[:2])]  # made by Blender's own Python
     assert "Start Server" in panel() and "Install Again" in all_preferences()
+
+    assert bpy.ops.talkclip.install_engine() == {"FINISHED"}  # after an update of the extension
+    place, deadline = Path(chosen.engine_folder), time.monotonic() + 20
+    while {path.name for path in place.glob("env*")} != {"env-2"}:  # the old one is deleted meanwhile
+        service().move_on()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert bpy.ops.talkclip.uninstall_engine() == {"FINISHED"}
     assert not Path(chosen.engine_folder).exists()
     assert "Install Engine" in panel() and not bpy.ops.talkclip.uninstall_engine.poll()

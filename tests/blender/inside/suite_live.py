@@ -79,6 +79,20 @@ def test_the_face_follows_what_is_typed(three, typing):
     np.testing.assert_array_equal(posed(three, 120), before)
 
 
+def test_takes_can_be_compared_while_live_is_on(three, typing):
+    character = three.talkclip
+    first = posed(three, 120)
+    character.segments[1].prompt = "a frightened man"
+    typing.settle()
+    second = posed(three, 120)
+    for index, pose in ((0, first), (1, second), (0, first)):
+        character.active_take = index
+        for _ in range(8):
+            typing.look()
+        np.testing.assert_array_equal(posed(three, 120), pose)
+    assert len(character.takes) == 2
+
+
 def test_an_answer_that_typing_overtook_is_dropped(three, typing):
     character = three.talkclip
     character.segments[1].prompt = "a frightened man"
