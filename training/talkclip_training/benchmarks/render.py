@@ -6,7 +6,7 @@ On one core, with a generated portrait:
     fit_s_512                  finding the face, fitting the head, preparing the plates
     retrack_r_open             correlation of the mouth opening that landmarks show with the one that was asked for
     retrack_judge              whose landmarks: the network that fitted the portrait; for another one see
-                               `talkclip_training.portraits.measure --dlib`
+                               `talkclip_training.portraits.measure --face-api`
     track_ms                   one frame of `track_video`: landmarks and fit
     pirender_onnx_ms_256       one frame of PIRenderer in onnxruntime with random weights; null without torch
 
@@ -66,8 +66,9 @@ def measure(pinned: bool) -> Figures:
     from talkclip.engine.render.portrait.person import fit_person
     from talkclip.engine.render.portrait.renderer import PortraitRenderer
     from talkclip.engine.tracking.video import track_frames
+    from talkclip_training.portraits.judges import features, fitting_judge
     from talkclip_training.portraits.make import head
-    from talkclip_training.portraits.measure import acting, commanded, features, fitting_judge
+    from talkclip_training.portraits.measure import acting, commanded
 
     cv2.setNumThreads(1)
     picture, values = head(11), acting()
@@ -80,7 +81,7 @@ def measure(pinned: bool) -> Figures:
         rows = iter(np.resize(values, (1 + _FRAMES, 52)))
         frame_ms[size] = _median_ms(lambda r=renderer, v=rows: r.frame(next(v), turned))
     frames = [renderer.frame(row) for row in values]
-    asked = [features(commanded(renderer, renderer.person, row))[0] for row in values]
+    asked = [features(commanded(renderer, row))[0] for row in values]
     seen = [features(fitting_judge(frame))[0] for frame in frames]
     began = time.process_time()
     track_frames(frames, 25.0)

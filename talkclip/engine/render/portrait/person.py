@@ -22,6 +22,8 @@ from talkclip.engine.tracking.landmarks import Landmarks, locate
 from talkclip.errors import InputError
 from talkclip_rigs.head import DefaultHead
 
+# Colours are read from a picture so many times as large as the result, up to this size of the result.
+FINE, _FINE_TO_PX = 2, 768
 # The crop is this many times as high as the face from brow line to chin ...
 _CROP_FACES = 2.5
 # ... and its middle lies this far above the face's, in crops.
@@ -39,6 +41,8 @@ _LOOKS = tuple(
     n for n in ARKIT52
     if n.startswith(("eye", "brow", "cheek", "nose", "mouthLeft", "mouthRight", "jawLeft", "jawRight", "mouthRoll"))
 )  # fmt: skip
+# Mouth shapes fitted to shut lips of resting faces reach the first value (measured on faces that do rest).
+_NO_ACTING, _ACTING = 0.25, 0.5
 # Teeth are scaled and moved with the lips, and a little more: a smile shows teeth up to its corners.
 _ARCH_WIDER = 1.10
 
@@ -58,6 +62,7 @@ class Person:
 
     Attributes:
         image: (S, S, 3) uint8 sRGB, the crop at working size.
+        fine: (F, F, 3) uint8, the same with `FINE` pixels per pixel and axis: reading from it does not soften.
         crop: where it was cut out.
         landmarks: (468, 2) pixels of `image`.
         pose: of the portrait's head, in pixels of `image`.
@@ -67,6 +72,7 @@ class Person:
     """
 
     image: np.ndarray
+    fine: np.ndarray
     crop: Crop
     landmarks: np.ndarray
     pose: HeadPose
@@ -88,7 +94,9 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
     """
     marks = locate(picture, number, name)
     crop = _crop_for(marks, picture.shape)
-    image = _resampled(picture, crop, size)
+    fine = _resampled(picture, crop, size * (FINE if size <= _FINE_TO_PX else 1))
+    # Averaged and rounded as frames are, so that what rests comes back to the bit.
+    image = (cv2.resize(fine.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) + 0.5).astype(np.uint8)
     points = marks.points.copy()
     points[:, :2] -= (crop.left, crop.top)
     points *= size / crop.side
@@ -99,7 +107,18 @@ def fit_person(picture: np.ndarray, size: int, number: int | None = None, name: 
             f"{name}: the face is turned away ({np.degrees(yaw):.0f} degrees sideways, {np.degrees(pitch):.0f} down).",
             "Give a picture that shows it from the front, within about 30 degrees.",
         )
-    return _person(image, crop, points, fit)
+    return _person(image, fine, crop, points, fit)
+
+
+def _acted(shown: np.ndarray, is_open: bool) -> np.ndarray:
+    """(52,) of the shown expression what is acting: the rest belongs to the person, or is the fit's own noise."""
+    own = shown.copy()
+    own[[arkit_index(name) for name in _LOOKS]] = 0.0
+    if not is_open:
+        # Shut lips that hardly act are how this person looks: at rest the portrait shall come back as it is.
+        share = np.clip((own - _NO_ACTING) / (_ACTING - _NO_ACTING), 0, 1)
+        own *= share * share * (3 - 2 * share)
+    return own
 
 
 def _crop_for(marks: Landmarks, shape: tuple[int, ...]) -> Crop:
@@ -118,12 +137,10 @@ def _resampled(picture: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     return np.asarray(cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=method))
 
 
-def _person(image: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> Person:
+def _person(image: np.ndarray, fine: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> Person:
     basis = identity_basis()
-    own = fit.values.copy()
-    looks = [arkit_index(n) for n in _LOOKS]
-    shown = own.copy()
-    own[looks] = 0.0
+    shown = fit.values.copy()
+    own = _acted(shown, mouth_open(points[:, :2]))
     mean = shaped_head(basis.skin_offsets(fit.person))
     posed = mean.blend(shown)
     warp = _landmark_warp(points, fit, posed[basis.skin_rows])
@@ -138,7 +155,7 @@ def _person(image: np.ndarray, crop: Crop, points: np.ndarray, fit: FaceFit) -> 
     rest = _teeth_fitted(_lips_shut(rest, looked))
     moved = dataclasses.replace(shaped_head(basis.skin_offsets(fit.person)), vertices=rest.astype(np.float32))
     head = dataclasses.replace(moved, deltas=_own_deltas(moved), eye_centers=_eye_centers(moved, mean))
-    return Person(image, crop, points[:, :2].astype(np.float32), fit.pose, head, source.astype(np.float32), own)
+    return Person(image, fine, crop, points[:, :2].astype(np.float32), fit.pose, head, source.astype(np.float32), own)
 
 
 def _landmark_warp(points: np.ndarray, fit: FaceFit, skin: np.ndarray) -> np.ndarray:
@@ -256,29 +273,45 @@ def _lid_sides(side: str) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(near & (drop > 0.45 * drop.max())), np.flatnonzero(near & (drop < 0.15 * drop.max()))
 
 
-def unfolding_lids() -> np.ndarray:
-    """(2, V) 0..1 for the left and the right eye: skin that only a closed lid shows.
+def unfolding_lids() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the left and the right eye, each (2, V) 0..1: skin that only a closed lid shows, the strip below the lashes
+    that the drawn or photographed eye may reach into, and how far a point falls with the upper lid.
 
-    That is the upper lid between its crease and its lashes, and the strip below the lashes that the drawn or
-    photographed eye may reach into.
+    The first is the upper lid between its crease and its lashes.
     """
     head = DefaultHead.load()
-    out = np.zeros((2, len(head.vertices)), np.float32)
+    out = np.zeros((3, 2, len(head.vertices)), np.float32)
     for number, side in enumerate(("left", "right")):
         delta = head.deltas[arkit_index(f"eyeBlink{side.title()}")]
-        falls, stays = _lid_sides(side)
-        distance, partner = cKDTree((head.vertices + delta)[stays]).query((head.vertices + delta)[falls])
-        near = distance < _TOUCHING_M
-        upper_edge, lower_edge = falls[near], stays[partner[near]]
+        falls, _ = _lid_sides(side)
+        upper_edge, lower_edge = _lid_edges(side)
         drop = -delta[:, 1] / -delta[:, 1].min()
         lid = np.clip((drop - 0.12) / 0.25, 0, 1)
         to_lashes, _ = cKDTree(head.vertices[upper_edge]).query(head.vertices)
         to_lower, _ = cKDTree(head.vertices[lower_edge]).query(head.vertices)
-        upper = lid * (1 - np.exp(-((to_lashes / _LASHES_M) ** 2)))
         below = np.exp(-((to_lower / _BELOW_LASHES_M) ** 4))
         below[falls] = 0.0
-        out[number] = np.maximum(upper, below)
-    return out
+        out[:, number] = lid * (1 - np.exp(-((to_lashes / _LASHES_M) ** 2))), below, lid
+    return out[0], out[1], out[2]
+
+
+def lip_seam() -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of the upper and of the lower lip that touch each other when the mouth is shut."""
+    head = DefaultHead.load()
+    upper, lower = _lips(head)
+    distance, partner = cKDTree(head.vertices[lower]).query(head.vertices[upper])
+    near = distance < _TOUCHING_M
+    return upper[near], lower[partner[near]]
+
+
+def _lid_edges(side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of the upper and of the lower lid that touch each other in a blink."""
+    head = DefaultHead.load()
+    shut = head.vertices + head.deltas[arkit_index(f"eyeBlink{side.title()}")]
+    falls, stays = _lid_sides(side)
+    distance, partner = cKDTree(shut[stays]).query(shut[falls])
+    near = distance < _TOUCHING_M
+    return falls[near], stays[partner[near]]
 
 
 def _eye_centers(head: DefaultHead, mean: DefaultHead) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import dataclasses
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from talkclip.engine.tracking.networks import MASK_SIZE_PX, person_raw
 
@@ -18,47 +19,66 @@ EYE_EDGES = (
 )
 # Lips further apart than this share of the mouth's width show what is behind them.
 _OPEN_SHARE = 0.085
-# Lashes and creases reach this far from an eye, in heights of its opening.
-_LASHES_SHARE = 0.45
+# Of a lip's thickness, this much is surely lip.
+_LIP_SHARE = 0.8
+# In heights of an eye's opening: what surely belongs to it, how far lashes reach, where the skin around begins.
+_CORE_SHARE, _REACH_SHARE, _RING_SHARE = 0.15, 0.5, 0.9
+# No skin: sRGB levels off the colour around, and how many times its own spread.
+_OTHER, _OTHER_SPREADS = 30.0, 3.5
+# Landmarks of an eye's edge that belong to the upper lid; its lashes: thickness as a share of its length, strength.
+_UPPER_LID, _LASH_SHARE, _LASHES, _LASH_POINTS = 9, 0.055, 0.9, 60
+# The skin that lids are made of is at least so bright as a share of the median around.
+_DARK_SHARE = 0.75
 
 
 @dataclasses.dataclass(frozen=True)
 class Plates:
-    """Layers of a portrait, float32, S x S pixels, sRGB 0..255.
+    """Layers of a portrait, float32, sRGB 0..255; S is the working size, F the finer one that colours are read from.
 
     Attributes:
-        skin: (S, S, 3) the person with an open mouth filled by its lips, extended past the outline.
-        lids: (S, S, 3) the same without eyes, lashes and creases: what a closing lid is made of.
-        eyes: (S, S, 3) the eyeballs, extended past the lids.
+        person: (F, F, 4) what stands before the background: colour times alpha, so that colour + (1 - alpha) *
+            background is the portrait, with an open mouth filled by its lips; alpha 0..1, all 1 without an outline.
+        skin: (F, F, 3) the person's colour, extended past the outline.
+        lids: (F, F, 3) the same without eyes and creases, lashes as one line: what a closing lid is made of.
+        eyes: (F, F, 3) the eyeballs, extended past the lids.
+        zone: (F, F) 0..1 where eyes, lashes included, are seen.
         background: (S, S, 3) without the person.
-        soft: (S, S, 4) how much of a pixel is the person (0..1; all 1 when no outline was found), and what the layers
-            miss of the portrait there.
     """
 
+    person: np.ndarray
     skin: np.ndarray
     lids: np.ndarray
     eyes: np.ndarray
+    zone: np.ndarray
     background: np.ndarray
-    soft: np.ndarray
 
 
-def make_plates(image: np.ndarray, landmarks: np.ndarray, face: np.ndarray) -> Plates:
+def make_plates(image: np.ndarray, fine: np.ndarray, landmarks: np.ndarray, face: np.ndarray) -> Plates:
     """Args:
-    image: uint8 (S, S, 3).
-    landmarks: (468, 2) pixels.
+    image: uint8 (S, S, 3); fine: uint8 (F, F, 3) the same with more pixels.
+    landmarks: (468, 2) pixels of `image`.
     face: (S, S) bool, where the fitted head is seen.
     """
-    picture = image.astype(np.float32)
+    picture, size = fine.astype(np.float32), fine.shape[:2]
     alpha = _person_mask(image, face)
-    solid = alpha > 0.995 if alpha.min() < 0.5 else np.ones(alpha.shape, bool)
-    eroded = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    person = _filled(picture, eroded) if not solid.all() else picture.copy()
     far = cv2.dilate((alpha > 0.004).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
-    background = _filled(picture, far) if far.any() else picture.copy()
-    rest = picture - (alpha[..., None] * person + (1 - alpha[..., None]) * background)
-    skin = _without_mouth(person, landmarks)
-    soft = np.concatenate([alpha[..., None], rest], -1).astype(np.float32)
-    return Plates(skin, _lids(skin, landmarks), _eyeballs(picture, landmarks), background, soft)
+    background = _filled(image.astype(np.float32), far) if far.any() else image.astype(np.float32)
+    solid = alpha > 0.995 if alpha.min() < 0.5 else np.ones(alpha.shape, bool)
+    eroded = cv2.resize(
+        cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)), size, interpolation=cv2.INTER_NEAREST
+    )
+    alone = _filled(picture, eroded > 0) if not solid.all() else picture
+    points = landmarks * (fine.shape[0] / image.shape[0])
+    skin = _without_mouth(alone, points)
+    cover = cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)[..., None]
+    behind = cv2.resize(background, size, interpolation=cv2.INTER_NEAREST)
+    # Whatever mask and background miss of the portrait belongs to the person and moves along.
+    before = picture - (1 - cover) * behind + cover * (skin - alone)
+    person = np.concatenate([before, cover], -1).astype(np.float32)
+    regions = _eye_regions(skin, points)
+    return Plates(
+        person, skin, _lids(skin, points, regions), _eyeballs(picture, points), _soft_zone(regions), background
+    )
 
 
 def mouth_open(landmarks: np.ndarray) -> bool:
@@ -81,8 +101,11 @@ def _filled(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     return fill(picture, known.astype(np.float32))
 
 
-def fill(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Continue (H, W, C) smoothly where weight (H, W) is 0: averages go up a pyramid, gaps fill on the way."""
+def fill(values: np.ndarray, weight: np.ndarray, local: float = 1.0) -> np.ndarray:
+    """Continue (H, W, C) smoothly where weight (H, W) is 0: averages go up a pyramid, gaps fill on the way.
+
+    `local` above 1 believes the near more than the smooth.
+    """
     levels = [(values * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2:
         v, w = levels[-1]
@@ -91,7 +114,7 @@ def fill(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     out = v / np.maximum(w, 1e-6)[..., None]
     for v, w in reversed(levels[:-1]):
         up = cv2.resize(out, (w.shape[1], w.shape[0]), interpolation=cv2.INTER_LINEAR).reshape(v.shape)
-        known = np.minimum(1.0, w)[..., None]
+        known = np.minimum(1.0, local * w)[..., None]
         out = np.where(w[..., None] > 1e-4, v / np.maximum(w, 1e-4)[..., None], 0.0) * known + up * (1 - known)
     return np.asarray(out, np.float32)
 
@@ -143,26 +166,116 @@ def _opening(shape: tuple[int, ...], points: np.ndarray, grow: float) -> np.ndar
 
 
 def _without_mouth(person: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The gap of an open mouth becomes lip: each lip goes on into it as in a mirror at its edge."""
+    if not mouth_open(landmarks):
+        return person
     size = person.shape[0]
-    mouth = landmarks[list(MOUTH_EDGE)]
-    out = person
-    if mouth_open(landmarks):
-        # Teeth shine over the edge of the lips: fill a little more than the gap, and from lips, not from chin.
-        hole = _opening(person.shape, mouth, size / 256)
-        lips = _opening(person.shape, landmarks[list(LIPS_EDGE)], 0) & ~hole
-        from_lips = fill(person, lips.astype(np.float32))
-        soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 512)[..., None]
-        out = from_lips * soft + person * (1 - soft)
-    return np.asarray(out, np.float32)
+    # Teeth shine over the edge of the lips: fill a little more than the gap.
+    hole = _opening(person.shape, landmarks[list(MOUTH_EDGE)], size / 256)
+    lips = landmarks[list(LIPS_EDGE)]
+    inner = landmarks[list(MOUTH_EDGE)]
+    away, nearest = cv2.distanceTransformWithLabels(
+        hole.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )  # fmt: skip
+    edge = np.zeros((nearest.max() + 1, 2), np.float32)
+    rows, columns = np.nonzero(~hole)
+    edge[nearest[rows, columns]] = np.stack([columns, rows], 1)
+    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
+    to_edge = edge[nearest] - np.stack([x, y], -1)
+    # Deep in the gap the mirrored lip would be skin: it is folded back and forth within its thickness there.
+    _, which = cKDTree(inner).query(edge)
+    thick = np.linalg.norm(lips - inner, axis=1)[which][nearest].astype(np.float32)
+    thick = np.maximum(1.0, _LIP_SHARE * thick - size / 256)
+    depth = np.abs((away + thick) % (2 * thick) - thick)
+    step = to_edge / np.maximum(away, 1e-3)[..., None]
+    place = np.stack([x, y], -1) + step * (away + depth)[..., None]
+    mirrored = cv2.remap(person, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mirrored = cv2.GaussianBlur(mirrored, (0, 0), max(0.5, size / 400))
+    soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 512)[..., None]
+    return np.asarray(mirrored * soft + person * (1 - soft), np.float32)
 
 
-def _lids(skin: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    around = np.zeros(skin.shape[:2], bool)
+def _eye_regions(skin: np.ndarray, landmarks: np.ndarray) -> list[np.ndarray]:
+    """(F, F) bool for each eye: what is drawn or photographed of it, lashes included.
+
+    Drawn eyes may be larger than the landmarks believe: whatever hangs together with the eye and is not of the colour
+    of the skin around belongs to it.
+    """
+    regions = []
     for edge in EYE_EDGES:
         points = landmarks[list(edge)]
         height = float(np.linalg.norm(points[4] - points[12]))
-        around |= _opening(skin.shape, points, max(2.0, _LASHES_SHARE * height))
-    return fill(skin, (~around).astype(np.float32))
+        core = _opening(skin.shape, points, max(2.0, _CORE_SHARE * height))
+        reach = _opening(skin.shape, points, max(4.0, _REACH_SHARE * height))
+        ring = _opening(skin.shape, points, max(6.0, _RING_SHARE * height)) & ~reach
+        usual = np.median(skin[ring], axis=0)
+        off = np.abs(skin - usual).max(-1)
+        other = off > max(_OTHER, _OTHER_SPREADS * float(np.median(off[ring])))
+        _, label = cv2.connectedComponents(((other & reach) | core).astype(np.uint8))
+        at = points.mean(0).round().astype(int)
+        regions.append(label == label[at[1], at[0]])
+    return regions
+
+
+def _lids(skin: np.ndarray, landmarks: np.ndarray, regions: list[np.ndarray]) -> np.ndarray:
+    """`skin` without eyes, filled from the skin around them that is neither crease nor ink; lashes at the edge."""
+    out = skin.copy()
+    light = skin.mean(2)
+    for edge, region in zip(EYE_EDGES, regions, strict=True):
+        height = float(np.ptp(np.nonzero(region)[0])) + 1.0
+        around = _grown(region, max(2.0, 0.12 * height))
+        ring = _grown(region, max(5.0, 0.5 * height)) & ~around
+        dark = light < _DARK_SHARE * np.median(light[ring])
+        filled = fill(skin, (~around & ~(ring & dark)).astype(np.float32))
+        soft = cv2.GaussianBlur(around.astype(np.float32), (0, 0), max(1.0, 0.04 * height))[..., None]
+        out += soft * (filled - out)
+        points = landmarks[list(edge)]
+        out += _lashes(skin.shape, points)[..., None] * (_lash_color(skin, region, points) - out)
+    return out
+
+
+def _lashes(shape: tuple[int, ...], edge: np.ndarray) -> np.ndarray:
+    """(F, F) 0..1 a line along the upper lid, thinner towards the corners."""
+    line = np.zeros(shape[:2], np.float32)
+    upper = edge[:_UPPER_LID]
+    thick = _LASH_SHARE * float(np.linalg.norm(upper[0] - upper[-1]))
+    out = np.linspace(0, 1, _LASH_POINTS)
+    x, y = (np.interp(out, np.linspace(0, 1, len(upper)), upper[:, k]) for k in (0, 1))
+    for share, px, py in zip(out, x, y, strict=True):
+        radius = 0.5 * thick * (0.45 + 0.55 * np.sin(np.pi * share))
+        at = (round(16 * (px - 0.5)), round(16 * (py - 0.5 - 0.6 * radius)))
+        cv2.circle(line, at, max(1, round(16 * radius)), 1.0, -1, cv2.LINE_8, 4)
+    return np.asarray(_LASHES * cv2.GaussianBlur(line, (0, 0), max(0.6, 0.2 * thick)))
+
+
+def _soft_zone(regions: list[np.ndarray]) -> np.ndarray:
+    both = np.maximum(*regions)
+    return cv2.GaussianBlur(_grown(both, both.shape[0] / 256).astype(np.float32), (0, 0), both.shape[0] / 400)
+
+
+def _grown(mask: np.ndarray, pixels: float) -> np.ndarray:
+    steps = int(np.ceil(pixels))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * steps + 1, 2 * steps + 1))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel)) > 0
+
+
+def _lash_color(picture: np.ndarray, zone: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """(3,) usual colour of the upper border of an eye: in each column its darkest pixel.
+
+    Args:
+        zone: (F, F) bool where eyes are seen; edge: (16, 2) landmarks around this one, from corner to corner.
+    """
+    low, high = edge.min(0).astype(int), edge.max(0).astype(int)
+    columns = np.arange(max(0, low[0]), min(zone.shape[1], high[0] + 1))
+    middle = int(edge[:, 1].mean())
+    above = zone[:middle, columns]
+    # The topmost pixel of the zone in each column, and a strip below it that ends before the pupil.
+    top = middle - 1 - np.argmin(above[::-1], axis=0)
+    strip = np.arange(max(3, (high[1] - low[1]) // 2))
+    rows = np.clip(top[:, None] + strip, 0, zone.shape[0] - 1)
+    found = picture[rows, columns[:, None]].astype(np.float32)
+    darkest = found[np.arange(len(columns)), found.sum(2).argmin(1)]
+    return np.asarray(np.median(darkest, axis=0))
 
 
 def _eyeballs(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

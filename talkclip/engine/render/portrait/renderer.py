@@ -9,6 +9,7 @@ drawn with several samples per pixel, the latter as shaded geometry, since no po
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -17,42 +18,45 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from talkclip.coefficients import ARKIT52, arkit_index
-from talkclip.engine.render import raster
 from talkclip.engine.render.kinds import EYE, SKIN, TEETH, WET
 from talkclip.engine.render.portrait import kernels
+from talkclip.engine.render.portrait.flow import FlowField, draw, ease, project
 from talkclip.engine.render.portrait.light import PortraitLight, estimate_light, mouth_colors
-from talkclip.engine.render.portrait.person import Person, unfolding_lids
-from talkclip.engine.render.portrait.plates import EYE_EDGES, MOUTH_EDGE, brightest, fill, make_plates, mouth_open
-from talkclip.engine.render.render_mesh import NECK_BENDS_FROM_M, NECK_BENDS_TO_M, PosedMesh, RenderMesh, bend
+from talkclip.engine.render.portrait.person import Person, lip_seam, unfolding_lids
+from talkclip.engine.render.portrait.plates import EYE_EDGES, MOUTH_EDGE, brightest, make_plates, mouth_open
+from talkclip.engine.render.render_mesh import NECK_BENDS_FROM_M, NECK_BENDS_TO_M, PosedMesh, RenderMesh
 from talkclip.engine.tracking.fit import CAMERA_M
 
 # Samples per pixel and axis where lips, lids and teeth meet.
 _SUPER = 3
 # The mesh carries pixels as far back as this; behind it, hair and ears ride on the plane.
-_FRONT_M, _SIDE_M, _PLANE_Z_M = 0.026, 0.068, 0.008
+_FRONT_M, _SIDE_M = 0.026, 0.068
 _CHIN_FROM_M, _CHIN_TO_M = 0.045, 0.075
-_BESIDE_FROM_M, _BESIDE_TO_M, _BESIDE_BELOW_M = 0.075, 0.12, 0.0
 _BLINKS = (arkit_index("eyeBlinkLeft"), arkit_index("eyeBlinkRight"))
-_SHARPEN, _SHARPEN_PX = 0.55, 0.8
 _EYE_BACK_M = 0.003
-_RIM_DARK, _RIM_M = 0.45, 0.0011
+# A blink from one weight to the other: the upper lid's skin unfolds; the lower lid is reached; the ball is gone.
+_LID_RAMPS = ((0.05, 0.30), (0.35, 0.80), (0.78, 0.98))
+# How much wider than the ball an eye may be drawn, on either side.
+_DRAWN_EYES = 0.3
+# Parted lips: what lies behind appears while the seam opens from the first to the second.
+_SHUT_M, _PARTED_M = 0.0003, 0.0012
+_RIM_DARK, _RIM_M = 0.55, 0.0012
 # Of a photographed smile this much stays when the mouth should rest: cheeks keep its traces anyway.
 _KEEP = 0.35
 _KEPT = tuple(i for i, n in enumerate(ARKIT52) if n.startswith(("mouthSmile", "mouthDimple", "mouthStretch")))
 _DARKEST, _NECK_FROM_M, _NECK_TO_M = 0.12, -0.075, -0.055
-_GRID = 64
-# Shares of the picture: the edge strip that rests, and how far the face's own motion reaches past it.
-_EDGE_SHARE, _REACH_SHARE = 0.09, 0.16
 _MOUTH_PATCH_M, _EYE_PATCH_M, _COVER = 0.042, 0.024, 1.7
 
 
 @dataclasses.dataclass(frozen=True)
 class _Patch:
-    """A region that is drawn with several samples per pixel: its triangles, their kinds, its vertices."""
+    """A region that is drawn with several samples per pixel: its triangles, their kinds, its vertices; eye: 0 the left
+    one, 1 the right one, -1 the mouth."""
 
     triangles: np.ndarray
     kinds: np.ndarray
     vertices: np.ndarray
+    eye: int
 
 
 class PortraitRenderer:
@@ -73,20 +77,30 @@ class PortraitRenderer:
         self._turn = person.pose.turn.astype(np.float32)
         offset = (person.source - person.head.blend(person.own)).astype(np.float32)
         shown = self.mesh.pose(person.own, np.zeros(6, np.float32), offset)
-        screen = self._project(shown.points, 1.0, 0.0, 0.0)
+        screen = self._project(shown.points)
         self._source = np.ascontiguousarray(screen[:, :2])
         self._sort_triangles()
-        ids = _draw(screen, self._front, self.size, self.size)[1]
-        self.plates = make_plates(person.image, person.landmarks, ids >= 0)
+        ids = draw(screen, self._front, self.size, self.size)[1]
+        self.plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0)
         self.light = self._estimate_light(shown, ids)
         self._before = self.light.brightness(self._normals(shown))
         # What the default head's hair and lips hide may be open here: a floor keeps the quotient calm.
         self._occlusion_before = shown.moving[:, 6] + _DARKEST
         self._rim = self._lip_rim() if mouth_open(person.landmarks) else None
-        self._shaded = _ease((self.mesh.rest[:, 1] - _NECK_FROM_M) / (_NECK_TO_M - _NECK_FROM_M))
-        self._plane, self._plane_follows, self._plane_source = self._make_plane()
+        self._shaded = ease((self.mesh.rest[:, 1] - _NECK_FROM_M) / (_NECK_TO_M - _NECK_FROM_M))
+        self._field = FlowField(self._front, self._n_front, self._source, person.pose, self.size)
+        self._plates = kernels.Source(
+            self.plates.skin,
+            self.plates.lids,
+            self.plates.eyes,
+            self.plates.zone,
+            self.plates.skin.shape[0] // self.size,
+        )
+        self._seam = lip_seam()
         self._kept = np.zeros(len(ARKIT52), np.float32)
         self._kept[list(_KEPT)] = _KEEP * np.clip(person.own[list(_KEPT)], 0, 1)
+        rest = self._pose(np.zeros(len(ARKIT52), np.float32), None)[0].points
+        self._seam_rest = np.linalg.norm(rest[self._seam[0]] - rest[self._seam[1]], axis=1)
 
     def frame(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """One picture -> uint8 (S, S, 3) sRGB.
@@ -95,54 +109,82 @@ class PortraitRenderer:
             values: (52,) ARKit weights in Apple's order; 0 is the person's face at rest, whatever the portrait shows.
             head: (6,) pose in the columns of HEAD6, relative to the portrait's; None: as in the portrait.
         """
-        layers = self._layers(values, head)
-        alpha = layers.alpha[..., None]
-        return _bytes(alpha * layers.color + (1.0 - alpha) * self.plates.background + layers.rest)
+        person = self._person(values, head, self.plates.person)
+        return _bytes(person[..., :3] + (1.0 - person[..., 3:]) * self.plates.background)
+
+    def frame_rgba(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
+        """The person alone -> uint8 (S, S, 4), straight alpha."""
+        person = self._person(values, head, self._alone)
+        color = person[..., :3] / np.maximum(person[..., 3:], 1e-3)
+        return np.concatenate([_bytes(color), _bytes(255.0 * person[..., 3:])], -1)
 
     def displacement(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """(S, S) how many pixels away each pixel's colour comes from."""
-        pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
-        posed = self.mesh.pose(self.effective(values), pose)
-        gain = self._gain(posed, self._normals(posed))
-        flow = self._flow(self._project(posed.points, 1.0, 0.0, 0.0), gain, pose)
+        posed, pose = self._pose(values, head)
+        flow = self._field.at(self._project(posed.points), self._gain(posed, self._normals(posed)), pose)
         return np.asarray(np.hypot(flow[..., 0], flow[..., 1]))
 
     def effective(self, values: np.ndarray) -> np.ndarray:
         """(52,) what the head is given for asked values (52,): a photographed smile partly stays."""
         return np.asarray(values + self._kept * (1.0 - np.clip(values, 0, 1)), np.float32)
 
-    def frame_rgba(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
-        """The person alone -> uint8 (S, S, 4), straight alpha."""
-        layers = self._layers(values, head)
-        return np.concatenate([_bytes(layers.color), _bytes(255.0 * layers.alpha[..., None])], -1)
-
-    def _layers(self, values: np.ndarray, head: np.ndarray | None) -> _Layers:
+    def _pose(self, values: np.ndarray, head: np.ndarray | None) -> tuple[PosedMesh, np.ndarray]:
         values = np.asarray(values, np.float32)
         if values.shape != (len(ARKIT52),):
             raise ValueError(f"values have shape {values.shape}, not ({len(ARKIT52)},)")
         pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
-        values = self.effective(values)
-        posed = self.mesh.pose(values, pose)
-        screen = self._project(posed.points, 1.0, 0.0, 0.0)
+        return self.mesh.pose(self.effective(values), pose), pose
+
+    def _person(self, values: np.ndarray, head: np.ndarray | None, plate: np.ndarray) -> np.ndarray:
+        """(S, S, 4) float32 what stands before the background: colour times alpha, and alpha."""
+        posed, pose = self._pose(values, head)
         normals = self._normals(posed)
         gain = self._gain(posed, normals)
-        flow = self._flow(screen, gain, pose)
-        y, x = np.mgrid[0 : self.size, 0 : self.size].astype(np.float32)
-        map_x, map_y = x + flow[..., 0], y + flow[..., 1]
-        plates = self.plates
-        color = cv2.remap(plates.skin, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
-        # Reading between pixels softens; what moved gets back about what it lost.
-        moved = np.clip(2.0 * np.hypot(flow[..., 0], flow[..., 1]), 0, 1)[..., None]
-        color += _SHARPEN * moved * (color - cv2.GaussianBlur(color, (0, 0), _SHARPEN_PX))
-        color = color * (1.0 + flow[..., 2:])
-        soft = cv2.remap(plates.soft, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        inside = self._inside_colors(posed, normals)
-        closing = np.zeros(len(normals), np.float32)
-        for side, shape in enumerate(_BLINKS):
-            closing = np.maximum(closing, self._lids[side] * _ease((values[shape] - 0.15) / 0.35))
+        flow = self._field.at(self._project(posed.points), gain, pose)
+        person = self._read(plate, flow)
+        person[..., :3] *= 1.0 + flow[..., 2:]
+        person[..., 3] = np.clip(person[..., 3], 0, 1)
+        colors, shown = self._inside_colors(posed, normals), self._mouth_shown(posed)
+        still = np.zeros(len(gain), np.float32)
         for patch in self._patches:
-            self._draw_patch(patch, posed.points, gain, closing, inside, color)
-        return _Layers(color, np.clip(soft[..., 0], 0, 1), soft[..., 1:])
+            corners, sealed = kernels.Corners(self._source, gain, still, still, colors), 0.0
+            blink = 0.0 if patch.eye < 0 else float(values[_BLINKS[patch.eye]])
+            if blink > 0:
+                covered, sealed = self._closing(patch.eye, blink)
+                corners = corners._replace(closing=covered[0], cover=covered[1])
+            self._draw_patch(patch, posed.points, corners, sealed, shown, person)
+        return person
+
+    def _closing(self, eye: int, blink: float) -> tuple[np.ndarray, float]:
+        """What a blink does to the skin, closing and cover (2, V) of `Corners`; whether the ball is out of sight."""
+        falling, reached, sealed = (float(ease(np.array((blink - a) / (b - a)))) for a, b in _LID_RAMPS)
+        upper, below, falls = (part[eye] for part in self._lids)
+        covered = np.stack([upper * falling + below * reached, falls * falling + (1 - falls) * reached])
+        return covered, sealed
+
+    def _mouth_shown(self, posed: PosedMesh) -> float:
+        """0 while the lips lie as they do at rest, 1 when they have parted: a slit that the fit left stays shut."""
+        upper, lower = self._seam
+        gap = np.linalg.norm(posed.points[upper] - posed.points[lower], axis=1)
+        opened = float((gap - self._seam_rest).max())
+        return float(ease(np.array((opened - _SHUT_M) / (_PARTED_M - _SHUT_M))))
+
+    def _read(self, plate: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        """(S, S, C) of a plate (F, F, C): read with its finer pixels and then averaged, as the portrait was made."""
+        fine = plate.shape[0]
+        if fine != self.size:
+            flow = cv2.resize(flow[..., :2], (fine, fine), interpolation=cv2.INTER_LINEAR) * (fine / self.size)
+        y, x = np.mgrid[0:fine, 0:fine].astype(np.float32)
+        read = cv2.remap(
+            plate, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )  # fmt: skip
+        return np.asarray(cv2.resize(read, (self.size, self.size), interpolation=cv2.INTER_AREA))
+
+    @functools.cached_property
+    def _alone(self) -> np.ndarray:
+        """(F, F, 4) the person without what the portrait's background left in its outline."""
+        cover = self.plates.person[..., 3:]
+        return np.concatenate([self.plates.skin * cover, cover], -1)
 
     def _gain(self, posed: PosedMesh, normals: np.ndarray) -> np.ndarray:
         """(V,) light now by light in the portrait; eyeballs only know the shade of the lids."""
@@ -155,50 +197,6 @@ class PortraitRenderer:
         # The neck's shade is the portrait's own; the default head's would end at its edge.
         return (1.0 + self._shaded * (gain - 1.0)).astype(np.float32)
 
-    def _flow(self, screen: np.ndarray, gain: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """(S, S, 3): source minus target in pixels, and the change of light."""
-        size = self.size
-        ids = _draw(screen, self._front, size, size)[1]
-        flow, light, covered = (np.empty(shape, np.float32) for shape in ((size, size, 2), (size, size), (size, size)))
-        kernels.gather_flow(ids, self._n_front, screen, self._front, self._source, gain, flow, light, covered)
-        plane = self._plane_flow(pose)
-        own = np.concatenate([flow - plane, light[..., None]], -1) * covered[..., None]
-        half = size // 2
-        small = cv2.resize(np.concatenate([own, covered[..., None]], -1), (half, half), interpolation=cv2.INTER_AREA)
-        weight = small[..., 3]
-        reach = 2 * int(_REACH_SHARE * half) + 1
-        near = cv2.dilate((weight > 0.5).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-        anchors = (1.0 - near) * 0.5 * self._rests_small
-        filled = fill(small[..., :3] / np.maximum(weight, 1e-6)[..., None], np.maximum(weight, anchors))
-        outside = cv2.resize(filled, (size, size), interpolation=cv2.INTER_LINEAR)
-        solid = covered[..., None]
-        total = np.where(solid > 0, own, outside)
-        # At the mesh's outline the two maps meet: a soft seam, or hair beside it would tear.
-        outline = cv2.GaussianBlur((ids >= 0).astype(np.float32), (0, 0), size / 160)
-        seam = np.clip(4 * outline * (1 - outline), 0, 1)[..., None]
-        total += seam * (cv2.GaussianBlur(total, (0, 0), size / 160) - total)
-        total[..., :2] += plane
-        return np.asarray(total * self._edge[..., None], np.float32)
-
-    def _plane_flow(self, pose: np.ndarray) -> np.ndarray:
-        """(S, S, 2) what a plane through the skull does: source minus target."""
-        if not pose.any():
-            return np.zeros((self.size, self.size, 2), np.float32)
-        points = self._plane.copy()
-        bend(points, self._plane_follows, pose)
-        moved = self._project(points, 1.0, 0.0, 0.0)[:, :2]
-        forward = (moved - self._plane_source).reshape(_GRID, _GRID, 2).astype(np.float32)
-        cell = self.size / _GRID
-        y, x = np.mgrid[0:_GRID, 0:_GRID].astype(np.float32)
-        back = -forward
-        for _ in range(3):
-            # The displacement at the place a pixel comes from, not at the pixel.
-            back = -cv2.remap(
-                forward, x + back[..., 0] / cell, y + back[..., 1] / cell, cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )  # fmt: skip
-        return np.asarray(cv2.resize(back, (self.size, self.size), interpolation=cv2.INTER_CUBIC), np.float32)
-
     def _inside_colors(self, posed: PosedMesh, normals: np.ndarray) -> np.ndarray:
         """(V, 3) colours of the mouth's parts, 0 elsewhere."""
         colors = np.zeros((len(normals), 3), np.float32)
@@ -208,35 +206,29 @@ class PortraitRenderer:
         return colors
 
     def _draw_patch(
-        self, patch: _Patch, points: np.ndarray, gain: np.ndarray, closing: np.ndarray, inside: np.ndarray,
-        color: np.ndarray,
+        self, patch: _Patch, points: np.ndarray, corners: kernels.Corners, sealed: float, shown: float,
+        person: np.ndarray,
     ) -> None:  # fmt: skip
-        screen = self._project(points, 1.0, 0.0, 0.0)
+        screen = self._project(points)
         part = screen[patch.vertices]
-        left, top = (int(max(0, np.floor(part[:, k].min()) - 2)) for k in (0, 1))
-        right, bottom = (int(min(self.size, np.ceil(part[:, k].max()) + 2)) for k in (0, 1))
+        low, high = part[:, :2].min(0), part[:, :2].max(0)
+        # What is drawn of an eye may reach past the ball; only while it closes does it matter.
+        margin = 2.0 + (_DRAWN_EYES * (high - low) if corners.cover.any() else 0.0)
+        left, top = np.maximum(0, np.floor(low - margin)).astype(int)
+        right, bottom = np.minimum(self.size, np.ceil(high + margin)).astype(int)
         if right <= left or bottom <= top:
             return
         fine = self._project(points, float(_SUPER), float(left), float(top))
         # Lids lie on the eye, also on one that is wider than the default head's: the ball steps back a little.
         fine[self._eye_rows, 2] -= _EYE_BACK_M / CAMERA_M**2
         # Skin that folds over in a strong scowl must still hide the eye behind it: both sides are drawn.
-        _, ids = _draw(fine, patch.triangles, (bottom - top) * _SUPER, (right - left) * _SUPER, both_sides=True)
+        _, ids = draw(fine, patch.triangles, (bottom - top) * _SUPER, (right - left) * _SUPER, both_sides=True)
         kernels.shade_patch(
-            ids, fine, patch.triangles, patch.kinds, self._source, gain, closing, inside, self.plates.skin,
-            self.plates.lids, self.plates.eyes, _SUPER, left, top, color,
-        )  # fmt: skip
+            ids, fine, patch.triangles, patch.kinds, self._plates, corners, sealed, shown, _SUPER, left, top, person
+        )
 
-    def _project(self, points: np.ndarray, scale: float, left: float, top: float) -> np.ndarray:
-        """(V, 3) on a grid of `scale` samples per pixel whose corner is at pixel (left, top)."""
-        pose = self.person.pose
-        turned = points @ self._turn.T
-        screen = np.empty_like(turned)
-        raster.project(
-            turned, np.float32(CAMERA_M), np.float32(scale * pose.scale * CAMERA_M),
-            np.float32(scale * (pose.center[0] - left)), np.float32(scale * (pose.center[1] - top)), screen,
-        )  # fmt: skip
-        return screen
+    def _project(self, points: np.ndarray, scale: float = 1.0, left: float = 0.0, top: float = 0.0) -> np.ndarray:
+        return project(points, self._turn, self.person.pose, scale, left, top)
 
     def _normals(self, posed: PosedMesh) -> np.ndarray:
         return posed.moving[:, 3:6] @ self._turn.T
@@ -262,15 +254,15 @@ class PortraitRenderer:
         places += [(mesh.head.eye_centers[name], _EYE_PATCH_M, (SKIN, EYE)) for name in ("left", "right")]
         self._eye_rows = np.flatnonzero(mesh.side >= 0)
         self._patches = []
-        for center, reach, kinds in places:
+        for number, (center, reach, kinds) in enumerate(places):
             away = np.linalg.norm((middles - center) * [0.9, 1.1, 0.6], axis=1)
-            # Skin reaches further than what it hides, or a turned head would look into itself beside the patch.
-            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < np.where(kind == SKIN, _COVER * reach, reach)))
+            # What is hidden reaches far too, or a turned head would look past it.
+            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < _COVER * reach))
             triangles = np.ascontiguousarray(mesh.triangles[chosen])
             framed = kind[chosen] == EYE if kinds[1] == EYE else (kind[chosen] == SKIN) & (away[chosen] < 0.7 * reach)
             vertices = np.unique(triangles[framed])
-            self._patches.append(_Patch(triangles, sample[chosen], vertices))
-        self._lids = mesh.subdivided(unfolding_lids().T).T.astype(np.float32)
+            self._patches.append(_Patch(triangles, sample[chosen], vertices, number - 1))
+        self._lids = [mesh.subdivided(part.T).T.astype(np.float32) for part in unfolding_lids()]
         inside = np.unique(mesh.triangles[np.isin(kind, (TEETH, WET))])
         self._inside = inside
         skin = np.unique(mesh.triangles[kind == SKIN])
@@ -314,61 +306,12 @@ class PortraitRenderer:
             teeth = brightest(image, self.person.landmarks[list(MOUTH_EDGE)])
         return estimate_light(image[y, x], normals[rows], albedo, np.mean(whites, axis=0), teeth)
 
-    def _make_plane(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Points of the plane (G * G, 3) in head axes, how far each follows the head, and its pixels (G * G, 2)."""
-        size, pose = self.size, self.person.pose
-        at = (np.mgrid[0:_GRID, 0:_GRID].astype(np.float64) + 0.5) * size / _GRID
-        pixels = np.stack([at[1].ravel(), at[0].ravel()], 1)
-        ray = np.concatenate([(pixels - pose.center) * [1, -1] / (pose.scale * CAMERA_M), np.ones((len(pixels), 1))], 1)
-        # Camera at (0, 0, CAMERA_M); a point is camera + d * (x, y, -1) with d its distance.
-        direction = ray * [1.0, 1.0, -1.0] @ pose.turn
-        eye = np.array([0.0, 0.0, CAMERA_M]) @ pose.turn
-        reach = (_PLANE_Z_M - eye[2]) / direction[:, 2]
-        points = (eye + reach[:, None] * direction).astype(np.float32)
-        ramp = np.clip((points[:, 1] - NECK_BENDS_FROM_M) / (NECK_BENDS_TO_M - NECK_BENDS_FROM_M), 0, 1)
-        away = np.minimum(pixels, size - pixels).min(1) / (_EDGE_SHARE * size)
-        self._edge = _ease(np.minimum.reduce([*_to_edge(size)]) / (_EDGE_SHARE * size)).astype(np.float32)
-        self._rests_small = np.ones((size // 2, size // 2), np.float32)
-        # Beside the chin are shoulders and collars, which stay; further up is hair, which goes along.
-        beside = np.clip((np.abs(points[:, 0]) - _BESIDE_FROM_M) / (_BESIDE_TO_M - _BESIDE_FROM_M), 0, 1)
-        low = np.clip((_BESIDE_BELOW_M - points[:, 1]) / 0.05, 0, 1)
-        follows = (_ease(ramp) * _ease(away) * (1 - _ease(beside) * _ease(low))).astype(np.float32)
-        return points, follows, pixels
-
-
-@dataclasses.dataclass(frozen=True)
-class _Layers:
-    """color (S, S, 3) sRGB 0..255, alpha (S, S), rest (S, S, 3): float32."""
-
-    color: np.ndarray
-    alpha: np.ndarray
-    rest: np.ndarray
-
-
-def _draw(
-    screen: np.ndarray, triangles: np.ndarray, height: int, width: int, both_sides: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """-> depth and front-most triangle (height, width)."""
-    depth, ids = raster.empty_buffers(height, width)
-    raster.rasterise(screen, triangles, np.full(len(triangles), both_sides), 0, len(triangles), depth, ids)
-    return depth, ids
-
 
 def _follows(vertices: np.ndarray) -> np.ndarray:
     """(V,) the neck bends as in the default head, but the chin, which the whole face ends in, does not lag."""
     ramp = np.clip((vertices[:, 1] - NECK_BENDS_FROM_M) / (NECK_BENDS_TO_M - NECK_BENDS_FROM_M), 0, 1)
     chin = np.clip((vertices[:, 2] - _CHIN_FROM_M) / (_CHIN_TO_M - _CHIN_FROM_M), 0, 1)
-    return np.maximum(_ease(ramp), _ease(chin))
-
-
-def _ease(share: np.ndarray) -> np.ndarray:
-    share = np.clip(share, 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
-
-
-def _to_edge(size: int) -> tuple[np.ndarray, ...]:
-    y, x = np.mgrid[0:size, 0:size] + 0.5
-    return x, y, size - x, size - y
+    return np.maximum(ease(ramp), ease(chin))
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
