@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from harness import BORDERS, PROMPTS, ask, curves_of, points, posed, said, shapes, strip_of
-from result_room import all_poses, timeline_of
+from result_room import all_poses, room, timeline_of
 
 
 def test_a_changed_segment_is_keyed_alone_into_a_new_take(three, capfd):
