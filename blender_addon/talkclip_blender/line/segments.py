@@ -30,7 +30,7 @@ def timeline_of(character: TalkClipCharacter, line: Line, fps: float) -> PromptT
         fps: of the scene; segments stand in scene frames.
 
     Raises:
-        InputError: a segment ends before it begins, or an edit is out of range.
+        InputError: a segment ends before it begins or has no uid, or an edit is out of range.
     """
     if not character.segments:
         return PromptTimeline.single("", _WHOLE_LINE_S)
@@ -62,6 +62,10 @@ def label_of(segment: Any) -> str:
 
 
 def _segment(segment: Any, line: Line, fps: float, curve: bpy.types.FCurve | None) -> PromptSegment:
+    if not segment.uid:
+        raise InputError(
+            f"The {label_of(segment)} has no identity.", "In scripts, add segments by bpy.ops.talkclip.segment_add()."
+        )
     if segment.whole_line:
         span, blends = (0.0, _WHOLE_LINE_S), (0.0, 0.0)
     else:

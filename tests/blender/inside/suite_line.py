@@ -349,3 +349,9 @@ def test_segments_of_a_library_override_are_saved_with_it(cut, tmp_path):
     assert again.spans() == spans and again.timeline() == before
     assert again.by_uid(second).intensity == pytest.approx(0.4)
     assert again.head.id_properties_ui(f"talkclip_intensity_{second}").as_dict()["max"] == 2.0
+
+
+def test_a_segment_without_identity_is_refused_with_the_way_to_make_one(head):
+    head.talkclip.segments.add().prompt = "made by a script"
+    with pytest.raises(RuntimeError, match=r"'made by a script' has no identity.*segment_add"):
+        bpy.ops.talkclip.speak()
