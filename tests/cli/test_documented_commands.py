@@ -97,8 +97,11 @@ def test_modules_to_run(command: Written) -> None:
     module, *rest = command.words[2:]
     source = source_of(module)
     assert "__main__" in source, f"{command.place}: {module} does nothing when it is run"
-    for option in (word for word in rest if word.startswith("--")):
+    given = {word for word in rest if word.startswith("--")}
+    for option in given:
         assert f'"{option}"' in source, f"{command.place}: {module} knows no {option}"
+    missing = set(re.findall(r'add_argument\("(--[\w-]+)"[^\n]*required=True', source)) - given
+    assert not missing, f"{command.place}: {module} also wants {missing}"
 
 
 @pytest.mark.parametrize("command", of("python3", "dev.py"), ids=ids)
