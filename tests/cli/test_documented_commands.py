@@ -1,4 +1,4 @@
-"""Commands in README.md and docs/ exist as written: their names, options and arguments are those of the programs."""
+"""Commands in the documentation exist as written: their names, options and arguments are those of the programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import typer
 from talkclip.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("docs", "rigs", "samples", "server", "training")
+PAGES = [ROOT / "README.md", *sorted(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 # What stands in front of a command that somebody runs.
 BEFORE = re.compile(r"^(?:ExecStart=\S*/|torchrun .*? -m |docker run .*? IMAGE |(?:[A-Z_]+=\S+ )+)")
 
