@@ -192,7 +192,7 @@ class TALKCLIP_OT_plate_colors(PlateOperator, bpy.types.Operator):  # noqa: N801
         image = record.image_of(plate)
         strips = [strip for strip in compat.picture_strips(scene) if placing.shows(strip, plate)]
         texts = [colors.make_exact(scene, shown.colorspace_settings) for shown in (image, *strips)]
-        return texts[:1] if texts[0] else [f"'{plate.name}' shows its own colours."]
+        return [f"'{plate.name}' shows its own colours.", *filter(None, texts[:1])]
 
 
 class TALKCLIP_OT_plate_forget(PlateOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule

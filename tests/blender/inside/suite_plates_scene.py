@@ -80,10 +80,10 @@ def test_colours_come_out_as_they_are_under_any_view_transform(plated, scene, tr
     shown_at(scene, plated, {START: 0, START + 12: 12}, tolerance=6)
     panels = sys.modules[MODULE + ".plates.panel"]
     bpy.context.view_layer.objects.active = plated.id_data
-    assert not any("Colours" in text for text in drawn(panels.TALKCLIP_PT_plate_list) if "changed" in text)
+    assert not any("Colours changed" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
 
     scene.view_settings.view_transform = "Standard"
-    assert any("Colours are changed" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
+    assert any("Colours changed" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
     assert bpy.ops.talkclip.plate_colors(of="PLATE") == {"FINISHED"}
     shown_at(scene, plated, {START: 0})
 
@@ -91,7 +91,7 @@ def test_colours_come_out_as_they_are_under_any_view_transform(plated, scene, tr
 def test_what_no_colour_space_undoes_is_said(plated, scene):
     scene.view_settings.view_transform, scene.view_settings.exposure = "AgX", 1.0
     panels = sys.modules[MODULE + ".plates.panel"]
-    assert "Colours are changed by the scene's exposure" in drawn(panels.TALKCLIP_PT_plate_list)
+    assert "Colours changed by exposure" in drawn(panels.TALKCLIP_PT_plate_list)
     bpy.ops.talkclip.plate_plane(where="CAMERA")
     bpy.context.view_layer.objects.active = plated.id_data
     assert bpy.ops.talkclip.plate_colors(of="SCENE") == {"FINISHED"}
@@ -111,7 +111,7 @@ def test_a_scene_of_another_rate_shows_the_picture_of_the_same_second(plated, sc
     shown = [int(element.filename[6:11]) - START for element in strip.elements]
     assert len(shown) == 24 and shown[:6] == [0, 0, 1, 2, 2, 3] and shown[-1] == 15
     panels = sys.modules[MODULE + ".plates.panel"]
-    assert "Scene has 45 fps: pictures repeat or drop" in drawn(panels.TALKCLIP_PT_plate_list)
+    assert "Scene has 45 fps" in drawn(panels.TALKCLIP_PT_plate_list)
 
 
 def test_behind_the_camera(plated, scene):
