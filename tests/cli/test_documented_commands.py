@@ -1,9 +1,9 @@
-"""Commands in README.md and docs/ exist as written: their names, options and arguments are those of the programs."""
+"""Commands in the documentation exist as written: their names, options and arguments are those of the programs."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
+import importlib
 import re
 import shlex
 import subprocess
@@ -18,7 +18,8 @@ import typer
 from talkclip.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("docs", "rigs", "samples", "server", "training")
+PAGES = [ROOT / "README.md", *sorted(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 # What stands in front of a command that somebody runs.
 BEFORE = re.compile(r"^(?:ExecStart=\S*/|torchrun .*? -m |docker run .*? IMAGE |(?:[A-Z_]+=\S+ )+)")
 
@@ -81,15 +82,27 @@ def test_commands_of_talkclip(command: Written) -> None:
     assert asked <= known | {"--help"}, f"{command.place}: unknown {asked - known}"
 
 
+def source_of(module: str) -> str:
+    """The text of a module that can be imported here."""
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("talkclip"):
+            raise
+        pytest.skip(f"{module} needs {error.name}")
+    return Path(str(found.__file__)).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("command", [*of("python", "-m"), *of("python3", "-m")], ids=ids)
 def test_modules_to_run(command: Written) -> None:
     module, *rest = command.words[2:]
-    found = importlib.util.find_spec(module)
-    assert found is not None and found.origin is not None, f"{command.place}: there is no module {module}"
-    source = Path(found.origin).read_text(encoding="utf-8")
+    source = source_of(module)
     assert "__main__" in source, f"{command.place}: {module} does nothing when it is run"
-    for option in (word for word in rest if word.startswith("--")):
+    given = {word for word in rest if word.startswith("--")}
+    for option in given:
         assert f'"{option}"' in source, f"{command.place}: {module} knows no {option}"
+    missing = set(re.findall(r'add_argument\("(--[\w-]+)"[^\n]*required=True', source)) - given
+    assert not missing, f"{command.place}: {module} also wants {missing}"
 
 
 @pytest.mark.parametrize("command", of("python3", "dev.py"), ids=ids)
@@ -101,6 +114,6 @@ def test_commands_of_dev(command: Written) -> None:
     if name == "bench":
         area = rest.pop(0)
         assert area in known.stdout, f"{command.place}: nothing measures {area}"
-        source += (ROOT / "training" / "talkclip_training" / "benchmarks" / f"{area}.py").read_text(encoding="utf-8")
+        source += source_of(f"talkclip_training.benchmarks.{area}")
     for option in (word for word in rest if word.startswith("--")):
         assert option in source, f"{command.place}: unknown {option}"
