@@ -33,7 +33,7 @@ def test_in_the_scene(version: str, extension_zip: Path, tmp_path: Path, rehears
     more = {"TALKCLIP_TEST_VIDEOS": str(videos)}
     run_suite(version, "suite_plates_scene", extension_zip, tmp_path, rehearsal_server, **more)
     facts = [json.loads(line) for line in videos.read_text(encoding="utf-8").splitlines()]
-    assert len(facts) == 3
+    assert len(facts) == 4
     for video in facts:
         check_video(**video)
 
