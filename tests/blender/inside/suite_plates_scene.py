@@ -273,8 +273,8 @@ def test_the_character_as_a_video_with_sound(plated, scene, tmp_path, view):
     plated.id_data.hide_render = False
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     scene.frame_set(40)
-    noise = scene.sequence_editor.strips.new_sound("other", str(SAMPLE), 5, 1)
-    noise.volume = 1.0
+    scene.sequence_editor.strips.new_sound("other", str(SAMPLE), 5, 1)
+    scene.timeline_markers.new("cut", frame=START).camera = scene.camera
     before = settings(scene)
     target = tmp_path / f"speaks {view}.mp4"
     assert bpy.ops.talkclip.export_video(filepath=str(target), view=view, percentage=25) == {"FINISHED"}
