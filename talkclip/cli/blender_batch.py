@@ -28,7 +28,6 @@ from talkclip.cli.batch_report import (
     write_report,
 )
 from talkclip.cli.blender_process import Blender, find_blender, prepared, run_shot
-from talkclip.cli.own_server import server_for_us
 from talkclip.cli.progress import progress_bar
 from talkclip.cli.shot_list import Shot, fingerprint, read_shots
 from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
@@ -118,6 +117,8 @@ def blender_batch(
         if dry_run:
             outcomes |= {shot: Outcome(shot, WOULD_RUN) for shot in to_do}
         elif to_do:
+            from talkclip.cli.own_server import server_for_us
+
             run = _Run(ready, memory, trust, "" if key is None else str(key.absolute()), shots.parent)
             with progress_bar(quiet) as progress:
                 progress("batch", 0.0, "Looking for a server")

@@ -35,6 +35,23 @@ _SWELL, _SWELL_STEP_S = 0.07, 0.8
 _AROUND = 2
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpokenLine:
+    """What is said and how.
+
+    Attributes:
+        analysis: the sound, its phones and features.
+        style: how it is spoken, per frame of the whole line; the result has this rate.
+        seed: of swelling, head motion and blinks.
+        gains: per layer.
+    """
+
+    analysis: SpeechAnalysis
+    style: StyleTrack
+    seed: int
+    gains: LayerGains
+
+
 class MotionModel(Protocol):
     """Speech + style per frame -> coefficients."""
 
@@ -53,10 +70,8 @@ class MotionModel(Protocol):
         """Where it computes: cpu, cuda, ..."""
         ...
 
-    def animate(
-        self, analysis: SpeechAnalysis, style: StyleTrack, fps: float, seed: int, gains: LayerGains
-    ) -> CoefficientTrack:
-        """-> arkit52 track with head pose, as many frames as `style` has."""
+    def animate(self, line: SpokenLine) -> CoefficientTrack:
+        """-> arkit52 track with head pose, a frame for each of the style's."""
         ...
 
 
@@ -65,14 +80,7 @@ class LayeredMotion(MotionModel, Protocol):
     """A motion model that can say which layer moves what."""
 
     def animate_layers(
-        self,
-        analysis: SpeechAnalysis,
-        style: StyleTrack,
-        fps: float,
-        seed: int,
-        gains: LayerGains,
-        first_frame: int,
-        end_frame: int,
+        self, line: SpokenLine, first_frame: int, end_frame: int
     ) -> tuple[CoefficientTrack, LayerValues]:
         """-> the frames first_frame .. end_frame - 1 of `animate`, and the layers that they are the sum of."""
         ...
@@ -121,63 +129,35 @@ class LearnedMotion:
         around_s = heard_s - max(ahead_s, MOUTH_REACH_S, SNAP_S + 0.1)
         return min(around_s, head_known_s(heard_s, duration_s)) if gains.head > 0 else around_s
 
-    def animate(
-        self, analysis: SpeechAnalysis, style: StyleTrack, fps: float, seed: int, gains: LayerGains
-    ) -> CoefficientTrack:
+    def animate(self, line: SpokenLine) -> CoefficientTrack:
         """See `MotionModel.animate`.
 
         Raises:
-            TalkClipError: the style code is of another model, or of another rate than `fps`.
+            TalkClipError: the style codes are of another model.
         """
-        return self.animate_stretch(analysis, style, fps, seed, gains, 0, style.n_frames)
+        return self.animate_stretch(line, 0, line.style.n_frames)
 
-    def animate_stretch(
-        self,
-        analysis: SpeechAnalysis,
-        style: StyleTrack,
-        fps: float,
-        seed: int,
-        gains: LayerGains,
-        first_frame: int,
-        end_frame: int,
-    ) -> CoefficientTrack:
+    def animate_stretch(self, line: SpokenLine, first_frame: int, end_frame: int) -> CoefficientTrack:
         """See `talkclip.engine.streaming.StretchMotion`."""
-        return self._steps(analysis, style, fps, seed, gains, first_frame, end_frame).track()
+        return self._steps(line, first_frame, end_frame).track()
 
     def animate_layers(
-        self,
-        analysis: SpeechAnalysis,
-        style: StyleTrack,
-        fps: float,
-        seed: int,
-        gains: LayerGains,
-        first_frame: int,
-        end_frame: int,
+        self, line: SpokenLine, first_frame: int, end_frame: int
     ) -> tuple[CoefficientTrack, LayerValues]:
         """See `LayeredMotion`."""
-        steps = self._steps(analysis, style, fps, seed, gains, first_frame, end_frame)
+        steps = self._steps(line, first_frame, end_frame)
         return steps.track(), steps.layers()
 
-    def _steps(
-        self,
-        analysis: SpeechAnalysis,
-        style: StyleTrack,
-        fps: float,
-        seed: int,
-        gains: LayerGains,
-        first_frame: int,
-        end_frame: int,
-    ) -> _Steps:
-        if style.space != self.style_space or abs(style.fps - fps) > 1e-9:
-            raise TalkClipError(
-                f"This model takes {self.style_space} codes at {fps:g} fps, not {style.space} at {style.fps:g}."
-            )
+    def _steps(self, line: SpokenLine, first_frame: int, end_frame: int) -> _Steps:
+        if line.style.space != self.style_space:
+            raise TalkClipError(f"This model takes codes of {self.style_space}, not of {line.style.space}.")
+        analysis, gains, fps = line.analysis, line.gains, line.style.fps
         times_s = frame_times(end_frame - first_frame, fps, first_frame / fps)
         rate = self._face.config.fps
         n_model = frame_count(analysis.clip.duration_s, rate)
         begin = min(max(int(times_s[0] * rate) - _AROUND, 0), n_model - 1)
         end = max(min(int(np.ceil(times_s[-1] * rate)) + 1 + _AROUND, n_model), begin + 1)
-        change = _between(self._change(analysis, style, seed, begin, end), begin / rate, rate, times_s)
+        change = _between(self._change(line, begin, end), begin / rate, rate, times_s)
         spoken = gains.mouth * self._mouth.predict(analysis, fps, first_frame, end_frame).values
 
         def with_lips(values: np.ndarray) -> np.ndarray:
@@ -185,22 +165,22 @@ class LearnedMotion:
             return apply_lip_constraint(values, analysis.phones, fps, first_frame) if gains.mouth > 0 else values
 
         styled = with_lips(spoken + gains.expression * change)
-        head = head_motion(analysis.clip, analysis.phones, times_s, seed, gains.head)
+        head = head_motion(analysis.clip, analysis.phones, times_s, line.seed, gains.head)
         held = hold_gaze(styled, head)
-        blinks = plan_blinks(analysis.clip.duration_s, analysis.phones, seed)
+        blinks = plan_blinks(analysis.clip.duration_s, analysis.phones, line.seed)
         blinked = np.clip(apply_blinks(held, times_s, blinks, gains.blinks, fps), 0, 1)
         return _Steps(fps, first_frame, lambda: with_lips(spoken), styled, held, blinked, head)
 
-    def _change(self, analysis: SpeechAnalysis, style: StyleTrack, seed: int, begin: int, end: int) -> np.ndarray:
+    def _change(self, line: SpokenLine, begin: int, end: int) -> np.ndarray:
         """(end - begin, 52) what the style changes of neutral speech, model frames; nothing where it is neutral."""
         config = self._face.config
-        inputs = self._inputs(analysis, begin - config.context, end + config.context)
+        inputs = self._inputs(line.analysis, begin - config.context, end + config.context)
         clock_s = frame_times(end - begin, config.fps, begin / config.fps)
         neutral = np.broadcast_to(self._neutral, (end - begin, self._styles.dim))
-        asked = _at(style, clock_s) - neutral
+        asked = _at(line.style, clock_s) - neutral
         if not asked.any():
             return np.zeros((end - begin, config.channels), np.float32)
-        swell = 1 + _SWELL * drift(np.random.default_rng([seed, 0x5E]), clock_s, _SWELL_STEP_S)
+        swell = 1 + _SWELL * drift(np.random.default_rng([line.seed, 0x5E]), clock_s, _SWELL_STEP_S)
         asked[:, : self._styles.anchor] *= swell[:, None]
         return self._in_blocks(inputs, neutral + asked) - self._in_blocks(inputs, neutral)
 

@@ -15,7 +15,7 @@ from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_encoder import ClipStyler
 from talkclip.engine.models.style_space import StyleSpace
-from talkclip.engine.motion import LayeredMotion, LearnedMotion, MotionModel
+from talkclip.engine.motion import LayeredMotion, LearnedMotion, MotionModel, SpokenLine
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_mix import StyleMixer
@@ -136,10 +136,10 @@ class Pipeline:
         self, analysis: SpeechAnalysis, style: StyleTrack, request: AnimateRequest
     ) -> tuple[CoefficientTrack, LayerValues | None]:
         """The whole line in the requested space."""
-        asked = analysis, style, request.fps, request.seed, request.gains
+        line = SpokenLine(analysis, style, request.seed, request.gains)
         if request.layers and isinstance(self._motion, LayeredMotion):
-            return self._in_space(request.space, *self._motion.animate_layers(*asked, 0, style.n_frames))
-        return self._in_space(request.space, self._motion.animate(*asked))
+            return self._in_space(request.space, *self._motion.animate_layers(line, 0, style.n_frames))
+        return self._in_space(request.space, self._motion.animate(line))
 
     def _style_track(self, timeline: PromptTimeline, request: AnimateRequest) -> StyleTrack:
         """How the line is spoken, per frame."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from talkclip.coefficients import CoefficientTrack, LayerValues
 from talkclip.engine.models.style_encoder import ClipStyler
-from talkclip.engine.motion import LayeredMotion, MotionModel
+from talkclip.engine.motion import LayeredMotion, MotionModel, SpokenLine
 from talkclip.engine.pipeline import Pipeline, placed, require_segments
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
@@ -56,17 +56,8 @@ class StretchMotion(MotionModel, Protocol):
         """Frames before this time are final when phones and features are known before `heard_s` only."""
         ...
 
-    def animate_stretch(
-        self,
-        analysis: SpeechAnalysis,
-        style: StyleTrack,
-        fps: float,
-        seed: int,
-        gains: LayerGains,
-        first_frame: int,
-        end_frame: int,
-    ) -> CoefficientTrack:
-        """-> the frames first_frame .. end_frame - 1 of `animate`; `style` covers the whole line."""
+    def animate_stretch(self, line: SpokenLine, first_frame: int, end_frame: int) -> CoefficientTrack:
+        """-> the frames first_frame .. end_frame - 1 of `animate`."""
         ...
 
 
@@ -230,15 +221,15 @@ class StreamingPipeline(Pipeline):
             stop_if(cancel)
             yield _cut(*self._drawn(analysis, style, request), span)
             return
+        line = SpokenLine(analysis, style, request.seed, request.gains)
         first, count = span.first, _FIRST_FRAMES
         while first < span.end:
             stop_if(cancel)
             end = min(first + count, span.end)
-            asked = analysis, style, request.fps, request.seed, request.gains, first, end
             if request.layers and isinstance(self._motion, LayeredMotion):
-                drawn = self._in_space(request.space, *self._motion.animate_layers(*asked))
+                drawn = self._in_space(request.space, *self._motion.animate_layers(line, first, end))
             else:
-                drawn = self._in_space(request.space, self._motion.animate_stretch(*asked))
+                drawn = self._in_space(request.space, self._motion.animate_stretch(line, first, end))
             yield Stretch(first, *drawn)
             first, count = end, min(2 * count, max(math.ceil(_MOST_S * request.fps), _FIRST_FRAMES))
 

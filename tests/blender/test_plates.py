@@ -33,7 +33,7 @@ def test_in_the_scene(version: str, extension_zip: Path, tmp_path: Path, rehears
     more = {"TALKCLIP_TEST_VIDEOS": str(videos)}
     run_suite(version, "suite_plates_scene", extension_zip, tmp_path, rehearsal_server, **more)
     facts = [json.loads(line) for line in videos.read_text(encoding="utf-8").splitlines()]
-    assert len(facts) == 3
+    assert len(facts) == 4
     for video in facts:
         check_video(**video)
 
@@ -53,6 +53,7 @@ def check_video(
         assert np.abs(middle - color).max() <= 8, f"{middle} is not {color}"
     if moves:
         assert max(np.abs(picture.astype(int) - pictures[0]).max() for picture in pictures) > 60, "the face moves"
+        assert min((picture.max(2) > 40).mean() for picture in pictures) > 0.15, "and fills the picture"
     heard, rate = sound_of(path)
     line, line_rate = soundfile.read(SAMPLE)
     spoken = line[round(start_s * line_rate) :][: round(len(heard) / rate * line_rate)]

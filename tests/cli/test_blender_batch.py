@@ -198,14 +198,21 @@ def test_ctrl_c_ends_blender_and_leaves_nothing(table: Path, server: str) -> Non
     table.write_text("id,audio,prompt,output\nh,a.wav,hang,h.blend\nn,a.wav,never,n.blend\n")
     program = fake_blender(table.parent / "program")
     command = [sys.executable, "-m", "talkclip.cli.main", "blender-batch", table, "--blender", program]
-    with subprocess.Popen([*map(str, command), "--server", server], stderr=subprocess.PIPE, text=True) as process:
-        pid = table.parent / "program" / "pid"
-        deadline = time.monotonic() + 60
-        while not pid.is_file() or not pid.read_text():
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+    with subprocess.Popen(
+        [*map(str, command), "--server", server], stderr=subprocess.PIPE, text=True,
+        # Whoever runs the tests in the background has Ctrl-C ignored, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
+        try:
+            pid = table.parent / "program" / "pid"
+            deadline = time.monotonic() + 60
+            while not pid.is_file() or not pid.read_text():
+                assert time.monotonic() < deadline and process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130 and "Cancelled" in said and "Traceback" not in said
     assert set(results(table)) == {"hero.blend"}
     assert [row["state"] for row in report_of(table).values()] == ["cancelled", "cancelled"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from talkclip.audio import AudioClip
 from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.request import AnimateRequest
-from talkclip.engine.speech.media import load_audio
 from talkclip.engine.streaming import Finished, Span, StreamingPipeline, Stretch, joined
 from talkclip.engine.style_mix import StyleMixer
 from talkclip.engine.text.encoder import MiniLMEncoder
@@ -20,7 +18,6 @@ from talkclip.engine.text.style_coder import StyleCoder
 from talkclip.gains import LayerGains
 from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 EDITS = (PromptEdit("wrinkle the nose", 0.4), PromptEdit("less smile", 0.5))
 PROMPTS = ("a furious man speaks with brows lowered", "beaming with joy, one brow raised", "terrified, eyes wide")
 
@@ -28,18 +25,6 @@ PROMPTS = ("a furious man speaks with brows lowered", "beaming with joy, one bro
 @pytest.fixture(scope="module")
 def coder() -> StyleCoder:
     return StyleCoder(PromptStyler(MiniLMEncoder.load()), StyleSpace.load())
-
-
-@pytest.fixture(scope="module")
-def line() -> AudioClip:
-    return load_audio(SAMPLES / "line.flac")
-
-
-@pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> StreamingPipeline:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("TALKCLIP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return StreamingPipeline.load("fast", device="cpu")
 
 
 def keyed(prompt: str, *keys: tuple[float, float], edits: tuple[PromptEdit, ...] = ()) -> PromptTimeline:

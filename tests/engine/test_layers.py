@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.motion import LearnedMotion
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechFrontEnd
-from talkclip.engine.speech.media import load_audio
 from talkclip.engine.streaming import Finished, Span, StreamingPipeline, Stretch, joined
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
@@ -25,15 +23,9 @@ from talkclip.gains import LayerGains
 from talkclip.timeline import PromptSegment, PromptTimeline
 from talkclip_rigs.flame import FlameMap
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 LIDS = [arkit_index(f"eyeBlink{side}") for side in ("Left", "Right")]
 YIELDS = [arkit_index(f"eye{shape}{side}") for shape in ("Wide", "Squint") for side in ("Left", "Right")]
 GAZE = [k for k, name in enumerate(ARKIT52) if name.startswith("eyeLook")]
-
-
-@pytest.fixture(scope="module")
-def line() -> AudioClip:
-    return load_audio(SAMPLES / "line.flac")
 
 
 def random_map() -> FlameMap:

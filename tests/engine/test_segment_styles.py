@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,26 +11,12 @@ from talkclip.audio import AudioClip
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
 from talkclip.engine.models.style_encoder import StyleEncoder
 from talkclip.engine.request import AnimateRequest, StyleClip
-from talkclip.engine.speech.media import load_audio
 from talkclip.engine.streaming import Finished, Span, StreamingPipeline, Stretch, joined
 from talkclip.errors import InputError
 from talkclip.gains import LayerGains
 from talkclip.timeline import PromptSegment, PromptTimeline
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 BROW, SMILE = arkit_index("browDownLeft"), arkit_index("mouthSmileLeft")
-
-
-@pytest.fixture(scope="module")
-def line() -> AudioClip:
-    return load_audio(SAMPLES / "line.flac")
-
-
-@pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> StreamingPipeline:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("TALKCLIP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return StreamingPipeline.load("fast", device="cpu")
 
 
 @pytest.fixture(scope="module")

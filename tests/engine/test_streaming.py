@@ -20,7 +20,6 @@ from talkclip.engine.speech.cache import DiskCache
 from talkclip.engine.speech.features import extract_features
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.listening import listen
-from talkclip.engine.speech.media import load_audio
 from talkclip.engine.speech.recognise import recognise
 from talkclip.engine.streaming import Finished, Span, StreamingPipeline, Stretch, joined
 from talkclip.engine.style_cache import StyleCache
@@ -52,11 +51,6 @@ def pipeline(backend: str = "fast", motion: object = None) -> StreamingPipeline:
     styler = StyleCoder(PromptStyler(MiniLMEncoder.load()), StyleSpace.load())
     parts = SpeechFrontEnd(backend, cache=None), styler, motion or learned()
     return StreamingPipeline(*parts)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def line() -> AudioClip:
-    return load_audio(SAMPLES / "line.flac")
 
 
 @pytest.fixture(scope="module")

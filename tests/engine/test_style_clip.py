@@ -18,7 +18,6 @@ from talkclip.engine.render.video import render_track
 from talkclip.engine.request import AnimateRequest, AnimateResult, StyleClip
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, extract_features
-from talkclip.engine.speech.media import load_audio
 from talkclip.engine.speech.recognise import recognise
 from talkclip.engine.streaming import Finished, StreamingPipeline, Stretch, joined
 from talkclip.engine.tracking.video import track_video
@@ -29,15 +28,9 @@ from talkclip.timeline import PromptTimeline
 from talkclip_training.performance.play import Condition, Spoken, act, speak
 from tests.support.tiny_training import pose
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 FURIOUS = pose(browDown=0.9, noseSneer=0.6, eyeSquint=0.4, mouthFrown=0.5, mouthUpperUp=0.3)
 AFRAID = pose(eyeWide=0.8, browOuterUp=0.5, mouthStretch=0.6)
 MANNER = slice(52, None)
-
-
-@pytest.fixture(scope="module")
-def line() -> AudioClip:
-    return load_audio(SAMPLES / "line.flac")
 
 
 @pytest.fixture(scope="module")

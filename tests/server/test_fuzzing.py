@@ -29,6 +29,7 @@ from talkclip import protocol as p
 from talkclip.client import Client, SpeakRequest
 from talkclip.timeline import PromptTimeline
 from talkclip_server import Server, running_server
+from tests.support.damage import damaged
 from tests.support.raw_peer import RawPeer, order
 from tests.support.small_engine import SmallEngine, expected_values
 
@@ -73,21 +74,7 @@ def mutated(rng: random.Random) -> bytes:
     """A valid frame, cut, flipped, repeated or with bytes put in; or bytes of no origin."""
     if rng.random() < 0.2:
         return rng.randbytes(rng.randrange(200))
-    data = bytearray(rng.choice(FRAMES))
-    for _ in range(rng.randint(1, 5)):
-        place = rng.randrange(len(data) + 1)
-        match rng.randrange(5):
-            case 0:
-                del data[place:]
-            case 1 if place < len(data):
-                data[place] = rng.randrange(256)
-            case 2:
-                data[place:place] = rng.randbytes(rng.randint(1, 8))
-            case 3 if len(data) < 100_000:
-                data[place:place] = data[:place]
-            case 4:
-                del data[place : place + rng.randint(1, 9)]
-    return bytes(data)
+    return damaged(rng, rng.choice(FRAMES))
 
 
 def twisted(rng: random.Random) -> bytes:

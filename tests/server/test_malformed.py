@@ -18,6 +18,7 @@ from talkclip import protocol as p
 from talkclip.client import Client, SpeakRequest
 from talkclip.timeline import PromptTimeline
 from talkclip_server import Server, running_server
+from tests.support.damage import damaged
 from tests.support.raw_peer import RawPeer, order, wait_for
 from tests.support.small_engine import SmallEngine, expected_values
 
@@ -50,23 +51,6 @@ def works(server: Server, tmp_path: Path, prompt: str = "still well") -> bool:
     return np.array_equal(reply.track.values, expected_values(SOUND, prompt, 0, 120))
 
 
-def mutated(rng: random.Random, frame: bytes) -> bytes:
-    """Cut, flip, repeat or insert bytes."""
-    data = bytearray(frame)
-    for _ in range(rng.randint(1, 4)):
-        place = rng.randrange(len(data) + 1)
-        match rng.randrange(4):
-            case 0:
-                del data[place:]
-            case 1 if place < len(data):
-                data[place] = rng.randrange(256)
-            case 2:
-                data[place:place] = rng.randbytes(rng.randint(1, 8))
-            case 3:
-                data[place:place] = data[:place]
-    return bytes(data)
-
-
 def test_thousands_of_broken_messages(server: Server, tmp_path: Path) -> None:
     rng = random.Random(5)
     valid = [
@@ -78,7 +62,7 @@ def test_thousands_of_broken_messages(server: Server, tmp_path: Path) -> None:
     ]  # fmt: skip
     peers = [RawPeer(server.address, hello=k % 2 == 0) for k in range(4)]
     for number in range(3000):
-        frame = rng.randbytes(rng.randrange(60)) if number % 3 == 0 else mutated(rng, rng.choice(valid))
+        frame = rng.randbytes(rng.randrange(60)) if number % 3 == 0 else damaged(rng, rng.choice(valid))
         peers[number % 4].say(frame)
         if number % 1000 == 0:
             assert works(server, tmp_path, f"prompt {number}")

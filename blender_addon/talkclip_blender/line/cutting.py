@@ -12,13 +12,14 @@ Rules, for all of them:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from talkclip.errors import InputError
 from talkclip.timeline import BLEND_S
 
 from . import intensity
-from .properties import LineSettings, add_segment
+from .properties import LineSettings, add_edit, add_segment
 from .sound import Extent
 
 Gap = Literal["KEEP", "FILL", "RIPPLE"]
@@ -152,7 +153,7 @@ def merge(line: LineSettings, extent: Extent, uid: str) -> None:
         first.style_video, first.style_weight = later.style_video, later.style_weight
     known = {edit.text for edit in first.edits}
     for edit in [edit for edit in later.edits if edit.text not in known]:
-        _copy_edit(first, edit)
+        add_edit(first, edit.text, edit.weight)
     _drop(line, later.uid)
     activate(line, uid)
     relax(line, extent)
@@ -182,29 +183,36 @@ def delete(line: LineSettings, extent: Extent, uid: str, gap: Gap = "FILL") -> N
     elif gap == "FILL" and after is not None:
         after.frame_start, after.blend_in_s = first, outer[0]
     elif gap == "RIPPLE":
-        for later in [s.uid for s in line.segments if s.frame_start >= end]:
-            move(line, later, first - end)
+        move_all(line, [s.uid for s in line.segments if s.frame_start >= end], first - end)
     line.active_segment = min(max(index - 1, 0) if before is not None else index, max(len(line.segments) - 1, 0))
     relax(line, extent)
 
 
 def move(line: LineSettings, uid: str, frames: int) -> None:
     """Move a segment with its intensity's keys."""
-    shown = active(line)
-    shown_uid = shown.uid if shown is not None else uid
-    segment = by_uid(line, uid)
-    intensity.shift(line.id_data, uid, frames)
-    segment.frame_start, segment.frame_end = segment.frame_start + frames, segment.frame_end + frames
+    move_all(line, [uid], frames)
+
+
+def move_all(line: LineSettings, uids: Sequence[str], frames: int) -> None:
+    """Move segments with their intensities' keys.
+
+    Raises:
+        InputError: keys lie in a linked action; nothing was moved.
+    """
+    for uid in uids:
+        intensity.require_editable(line.id_data, uid)
+    for segment in line.segments:
+        if segment.uid in uids:
+            intensity.shift(line.id_data, segment.uid, frames)
+            segment.frame_start, segment.frame_end = segment.frame_start + frames, segment.frame_end + frames
     sort(line)
-    activate(line, shown_uid)
 
 
 def ripple(line: LineSettings, extent: Extent, uid: str, frames: int) -> None:
     """Move a segment and all that start after it."""
     settle(line, extent)
     start = by_uid(line, uid).frame_start
-    for later in [s.uid for s in line.segments if s.uid == uid or s.frame_start > start]:
-        move(line, later, frames)
+    move_all(line, [s.uid for s in line.segments if s.uid == uid or s.frame_start > start], frames)
 
 
 def swap(line: LineSettings, extent: Extent, uid: str, step: Literal[-1, 1]) -> None:
@@ -304,6 +312,9 @@ def sort(line: LineSettings) -> None:
     """Bring the list into order of time; the active segment stays active."""
     shown = active(line)
     uid = shown.uid if shown is not None else ""
+    starts = [(s.frame_start, s.frame_end) for s in line.segments]
+    if starts == sorted(starts):
+        return
     wanted = [s.uid for s in sorted(line.segments, key=lambda s: (s.frame_start, s.frame_end))]
     for place, each in enumerate(wanted):
         index = index_of(line, each)
@@ -341,14 +352,9 @@ def _copy(line: LineSettings, uid: str) -> str:
     for name in _COPIED:
         setattr(new, name, getattr(source, name))
     for edit in source.edits:
-        _copy_edit(new, edit)
+        add_edit(new, edit.text, edit.weight)
     intensity.copy(line.id_data, uid, copied)
     return copied
-
-
-def _copy_edit(segment: Any, edit: Any) -> None:
-    copied = segment.edits.add()
-    copied.text, copied.weight = edit.text, edit.weight
 
 
 def _clear(line: LineSettings, segment: Any) -> None:

@@ -125,20 +125,21 @@ def join(owner: bpy.types.Object, uid: str, later_uid: str, border: float) -> No
     _write_keys(curve, merged)
 
 
-def key_range(owner: bpy.types.Object, uid: str) -> tuple[float, float]:
-    """Scene frames of the first and the last key; (0, 0) without keys."""
-    curve = curve_of(owner, uid)
-    return (0.0, 0.0) if curve is None else tuple(curve.range())
-
-
-def keys_over(owner: bpy.types.Object, uid: str, first: float, end: float) -> tuple[tuple[float, float], ...]:
-    """((scene frame, intensity), ...) rising, to be joined by lines; () where the intensity is not keyed.
+def keys_over(
+    owner: bpy.types.Object, uid: str, curve: bpy.types.FCurve, first: float, end: float
+) -> tuple[tuple[float, float], ...]:
+    """((scene frame, intensity), ...) rising, to be joined by lines; () where the keys are switched off.
 
     Exact for linear and constant keys; other curves are sampled at every frame from `first` to `end`.
+
+    Args:
+        owner: the character.
+        uid: of the segment.
+        curve: its keys; see `curve_of`.
+        first, end: scene frames.
     """
     data = owner.animation_data
-    curve = curve_of(owner, uid)
-    if data is None or curve is None or curve.mute or curve.is_empty:
+    if curve.mute or curve.is_empty:
         return ()
     if curve.id_data == data.action and _is_polyline(curve):
         return tuple(_corners(curve))

@@ -59,8 +59,7 @@ class Drag:
         changed = spans != self.before
         if self.hit.part == "BODY" and changed:
             self.cancel()
-            for uid in self._moving(ripple):
-                cutting.move(self.line, uid, self.moved)
+            cutting.move_all(self.line, self._moving(ripple), self.moved)
         cutting.sort(self.line)
         cutting.relax(self.line, self.extent)
         return changed

@@ -30,6 +30,7 @@ from .word_properties import TalkClipWord
 
 _PROMPT_NAME = "Prompt"
 _PROMPT_HELP = 'How the line is spoken: "a furious man speaks with brows lowered"'
+EDIT_WEIGHT = 0.5
 # What is edited on a library override is kept with the file.
 _OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 _OVERRIDE_LIST = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}
@@ -44,7 +45,7 @@ class TalkClipEdit(bpy.types.PropertyGroup):
         name="Change", description='What to add: "wrinkle the nose"', override=_OVERRIDE, options=_WHILE_TYPING
     )
     weight: FloatProperty(
-        name="Weight", description="How much of it; below 0 takes away", default=0.5, min=-INTENSITY_MAX,
+        name="Weight", description="How much of it; below 0 takes away", default=EDIT_WEIGHT, min=-INTENSITY_MAX,
         max=INTENSITY_MAX, override=_OVERRIDE,
     )  # fmt: skip
 
@@ -211,6 +212,13 @@ def scene_fps(scene: bpy.types.Scene) -> float:
     return float(fps_fraction(scene.render.fps / scene.render.fps_base))
 
 
+def add_edit(segment: Any, text: str = "", weight: float = EDIT_WEIGHT) -> Any:
+    """Append a change to a segment."""
+    edit = segment.edits.add()
+    edit.name, edit.text, edit.weight = uuid.uuid4().hex[:12], text, weight
+    return edit
+
+
 def first_segment(line: LineSettings) -> Any:
     """The line's first segment; made when there is none."""
     return line.segments[0] if line.segments else add_segment(line)
@@ -219,7 +227,7 @@ def first_segment(line: LineSettings) -> Any:
 def add_segment(line: LineSettings, prompt: str = "") -> Any:
     """Append a segment with a uid of its own. References to other segments are void afterwards."""
     segment = line.segments.add()
-    segment.uid = uuid.uuid4().hex[:12]
+    segment.uid = segment.name = uuid.uuid4().hex[:12]  # library overrides tell rows apart by their names
     segment.prompt = prompt
     intensity.set_value(line.id_data, segment.uid, intensity.DEFAULT)
     if not line.segments_fps:

@@ -13,6 +13,7 @@ from talkclip.errors import InputError, TalkClipError
 from .. import report
 from ..character import face
 from . import cutting, redraw, sound
+from .properties import add_edit
 from .sound import Extent
 
 
@@ -336,7 +337,7 @@ class TALKCLIP_OT_edit_add(SegmentOperator, bpy.types.Operator):  # noqa: N801 -
 
     def change(self, line: Any, extent: Extent, context: bpy.types.Context) -> None:
         """See `LineOperator`."""
-        cutting.by_uid(line, self.chosen(line)).edits.add()
+        add_edit(cutting.by_uid(line, self.chosen(line)))
 
 
 class TALKCLIP_OT_edit_remove(SegmentOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule

@@ -30,11 +30,12 @@ def timeline_of(character: TalkClipCharacter, line: Line, fps: float) -> PromptT
         fps: of the scene; segments stand in scene frames.
 
     Raises:
-        InputError: a segment ends before it begins, or an edit is out of range.
+        InputError: a segment ends before it begins or has no uid, or an edit is out of range.
     """
     if not character.segments:
         return PromptTimeline.single("", _WHOLE_LINE_S)
-    return PromptTimeline(tuple(_segment(segment, line, fps) for segment in character.segments))
+    curves = intensity.curves_of(character.id_data)
+    return PromptTimeline(tuple(_segment(s, line, fps, curves.get(s.uid)) for s in character.segments))
 
 
 def styles_of(character: TalkClipCharacter) -> tuple[SegmentStyle, ...]:
@@ -60,7 +61,11 @@ def label_of(segment: Any) -> str:
     return f"prompt segment '{segment.prompt[:_LABEL_LENGTH] or 'neutral'}'"
 
 
-def _segment(segment: Any, line: Line, fps: float) -> PromptSegment:
+def _segment(segment: Any, line: Line, fps: float, curve: bpy.types.FCurve | None) -> PromptSegment:
+    if not segment.uid:
+        raise InputError(
+            f"The {label_of(segment)} has no identity.", "In scripts, add segments by bpy.ops.talkclip.segment_add()."
+        )
     if segment.whole_line:
         span, blends = (0.0, _WHOLE_LINE_S), (0.0, 0.0)
     else:
@@ -72,20 +77,20 @@ def _segment(segment: Any, line: Line, fps: float) -> PromptSegment:
         span = ((first - line.start_frame) / fps, (end - line.start_frame) / fps)
         blends = (segment.blend_in_s, segment.blend_out_s)
     edits = tuple(PromptEdit(edit.text.strip(), edit.weight) for edit in segment.edits if edit.text.strip())
-    keys = _intensity_keys(segment, line, fps)
+    keys = () if curve is None else _intensity_keys(segment, line, fps, curve)
     # A keyed value depends on the current frame, and a request must not.
     constant = intensity.DEFAULT if keys else segment.intensity
     return PromptSegment(segment.prompt.strip(), *span, constant, edits, *blends, uid=segment.uid, intensity_keys=keys)
 
 
-def _intensity_keys(segment: Any, line: Line, fps: float) -> tuple[tuple[float, float], ...]:
-    """(seconds, intensity) where it is keyed. A curve is sampled wherever the segment plays, its blends included."""
+def _intensity_keys(segment: Any, line: Line, fps: float, curve: bpy.types.FCurve) -> tuple[tuple[float, float], ...]:
+    """(seconds, intensity). A curve is sampled wherever the segment plays, its blends included."""
     if segment.whole_line:
         length_s = sound.length_s(line)
         known = (line.start_frame, line.start_frame + (length_s or 0.0) * fps)
-        reach = known if length_s else intensity.key_range(segment.id_data, segment.uid)
+        reach = known if length_s else tuple(curve.range())
     else:
         first, end = segment.frame_start, segment.frame_end
         reach = (first - segment.blend_in_s * fps / 2, end + segment.blend_out_s * fps / 2)
-    keys = intensity.keys_over(segment.id_data, segment.uid, *reach)
+    keys = intensity.keys_over(segment.id_data, segment.uid, curve, *reach)
     return tuple(((frame - line.start_frame) / fps, value) for frame, value in keys)

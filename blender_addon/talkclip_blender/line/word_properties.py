@@ -45,8 +45,9 @@ def _set_end(self: TalkClipWord, value: float) -> None:
 
 
 class TalkClipWord(bpy.types.PropertyGroup):
-    """A word of the last answer, or sounds between words (no text). `name` is its present spelling."""
+    """A word of the last answer, or sounds between words (no text)."""
 
+    spelled: StringProperty(description="As it is spelled now", override=OVERRIDE)
     heard: StringProperty(description="As it was spelled in the answer", override=OVERRIDE)
     start_s: FloatProperty(description="Seconds on the line's clock", override=OVERRIDE)
     end_s: FloatProperty(description="Seconds on the line's clock", override=OVERRIDE)
@@ -56,7 +57,7 @@ class TalkClipWord(bpy.types.PropertyGroup):
     # What is edited.
     text: StringProperty(
         name="Word", description="Correct the spelling: the next Speak listens anew around this word only",
-        get=lambda self: self.name, set=_set_text,
+        get=lambda self: self.spelled, set=_set_text,
     )  # fmt: skip
     phones_text: StringProperty(
         name="Sounds", description="In ARPABET (HH EH L OW) or IPA (h ɛ l oʊ). The next Speak says these",

@@ -38,9 +38,10 @@ def keep(line: LineSettings, track: PhoneTrack | None, request: SpeakRequest, sp
     if track is None:
         return
     line.words.clear()
-    for word, phones in _rows(track):
+    for number, (word, phones) in enumerate(_rows(track)):
         row = line.words.add()
-        row.name = row.heard = word.text
+        row.name = f"word {number}"  # library overrides tell rows apart by their names
+        row.spelled = row.heard = word.text
         row.start_s, row.end_s = word.start_s, word.end_s
         _store(row, phones)
     text = spoken_text(request.script) if request.script else (request.text or "")
@@ -103,9 +104,9 @@ def forget(line: LineSettings) -> None:
 
 def correct(line: LineSettings, index: int, text: str) -> None:
     """Give a word another spelling, in the transcript too; "" takes it out, two words put one in."""
-    names = [row.name for row in line.words]
+    names = [row.spelled for row in line.words]
     line.transcript = corrected(line.transcript, names, index, text)
-    line.words[index].name = " ".join(text.split())
+    line.words[index].spelled = " ".join(text.split())
 
 
 def corrected(transcript: str, words: Sequence[str], index: int, text: str) -> str:
@@ -189,8 +190,8 @@ def marks(line: LineSettings, extent: Extent, left: float, right: float) -> tupl
         row = line.words[index]
         if frame(row.start_s) > right:
             break
-        if row.name:
-            found_words.append(Mark(row.name, frame(row.start_s), frame(row.end_s)))
+        if row.spelled:
+            found_words.append(Mark(row.spelled, frame(row.start_s), frame(row.end_s)))
         found_phones += [Mark(p.symbol, frame(p.start_s), frame(p.end_s)) for p in _stored(row)]
     return tuple(found_words), tuple(found_phones)
 

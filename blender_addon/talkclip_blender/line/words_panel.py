@@ -54,7 +54,7 @@ class TALKCLIP_OT_word_jump(LineOperator, bpy.types.Operator):  # noqa: N801 - B
 
 
 class TALKCLIP_UL_words(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
-    """The words in order; Blender itself searches their spelling, and draws the visible ones only."""
+    """The words in order; Blender draws the visible ones only."""
 
     def draw_item(
         self, context: bpy.types.Context, layout: Any, data: Any, item: Any, icon: int, active_data: Any,
@@ -62,14 +62,21 @@ class TALKCLIP_UL_words(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
     ) -> None:  # fmt: skip
         """Blender draws each visible row with this."""
         row = layout.split(factor=0.45, align=True)
-        if item.name:
-            changed = item.name != item.heard
+        if item.spelled:
+            changed = item.spelled != item.heard
             row.prop(item, "text", text="", emboss=False, icon="GREASEPENCIL" if changed else "NONE")
         else:
             row.label(text="(no word)")
         row = row.split(factor=0.75, align=True)
         row.label(text=item.phones)
         row.label(text=f"{item.start_s:.2f}")
+
+    def filter_items(self, context: bpy.types.Context, data: Any, property: str) -> tuple[list[int], list[int]]:
+        """Words with the text that is searched for."""
+        wanted = self.filter_name.lower()
+        if not wanted:
+            return [], []
+        return [self.bitflag_filter_item if wanted in row.spelled.lower() else 0 for row in getattr(data, property)], []
 
 
 class TALKCLIP_PT_words(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -100,7 +107,7 @@ class TALKCLIP_PT_words(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
 
 def _draw_word(layout: Any, word: Any) -> None:
     column = layout.column(align=True)
-    if word.name:
+    if word.spelled:
         column.prop(word, "text", text="")
     column.prop(word, "phones_text", text="", icon="SPEAKER")
     row = column.row(align=True)

@@ -2,7 +2,8 @@
 """Exact colours: a plate is finished picture, and the scene's view transform would change it once more.
 
 Only the view transform Standard shows a plate as it is. For others Blender's colour configuration has the image colour
-space that undoes them: an image read in it comes out of the transform as it went in, to a few steps of 255.
+space that undoes them: an image read in it comes out of the transform as it went in, as far as the transform can show
+its colours at all. AgX and Khronos PBR Neutral cannot show all: pure blues and glowing oranges stay duller.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _UNDOES: Final = {
     "ACES 2.0": "ACES 2.0 sRGB",
     "Raw": "Non-Color",
 }
+# These do not reach every colour of a screen.
+_NARROW: Final = frozenset({"AgX", "Khronos PBR Neutral"})
 
 
 def show_exactly(scene: bpy.types.Scene) -> None:
@@ -65,7 +68,7 @@ def make_exact(scene: bpy.types.Scene, settings: Any) -> str:
         settings: `colorspace_settings` of an image or a strip.
 
     Returns:
-        What still changes its colours, for people; "" when nothing does.
+        What still changes its colours, or may, for people; "" when nothing does.
     """
     transform, space = scene.view_settings.view_transform, undoing_space(scene)
     if space:
@@ -75,7 +78,7 @@ def make_exact(scene: bpy.types.Scene, settings: Any) -> str:
             space = ""
     rest = ([] if space else [f"view transform {transform}"]) + what_changes_colors(scene)
     if not rest:
-        return ""
+        return f"{transform} cannot show its strongest colours; Standard can." if transform in _NARROW else ""
     return f"The scene's {', '.join(rest)} still change{'s' * (len(rest) == 1)} the plate's colours: use Standard."
 
 
@@ -84,5 +87,4 @@ def warning(scene: bpy.types.Scene, image: bpy.types.Image | None) -> str:
     if image is None or are_exact(scene, image):
         return ""
     changes = what_changes_colors(scene)
-    by = f"view transform {scene.view_settings.view_transform}" if not changes else ", ".join(changes)
-    return f"Colours are changed by the scene's {by}"
+    return f"Colours changed by {', '.join(changes) or scene.view_settings.view_transform}"

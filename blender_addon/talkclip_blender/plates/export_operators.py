@@ -117,6 +117,12 @@ class TALKCLIP_OT_export_video(VideoOperator, bpy.types.Operator):  # noqa: N801
             cls.poll_message_set(reason)
         return not reason
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """See `VideoOperator.invoke`; without a camera, look at the face."""
+        if self.view == "CAMERA" and context.scene.camera is None:
+            self.view = "FACE"
+        return super().invoke(context, event)
+
     def start(self, context: bpy.types.Context, in_window: bool) -> modal.Work:
         """See `ModalWork.start`."""
         mesh = face.face_mesh(context.active_object)

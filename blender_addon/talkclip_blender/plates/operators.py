@@ -32,6 +32,14 @@ def busy_or_nobody(context: bpy.types.Context) -> str:
     return _NO_CHARACTER if character_of(context) is None else ""
 
 
+def why_not_kept(context: bpy.types.Context) -> str:
+    """Why a plate could not be kept with the active character, or ""."""
+    mesh = face.face_mesh(context.active_object)
+    if mesh is None or compat.is_editable(mesh):
+        return ""
+    return f"'{mesh.name}' is linked from another file: make a library override of it first"
+
+
 class TALKCLIP_OT_render_plate(modal.ModalWork, bpy.types.Operator):  # noqa: N801 - Blender's naming rule
     """Let the server draw the line as a plate: the portrait, or the default head, speaks it. ESC stops; pictures that
     are there stay, and the next time only the missing ones are drawn"""
@@ -44,7 +52,8 @@ class TALKCLIP_OT_render_plate(modal.ModalWork, bpy.types.Operator):  # noqa: N8
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
-        reason = busy_or_nobody(context) or request.why_not(character_of(context), context.scene)
+        reason = busy_or_nobody(context) or why_not_kept(context)
+        reason = reason or request.why_not(character_of(context), context.scene)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -192,7 +201,7 @@ class TALKCLIP_OT_plate_colors(PlateOperator, bpy.types.Operator):  # noqa: N801
         image = record.image_of(plate)
         strips = [strip for strip in compat.picture_strips(scene) if placing.shows(strip, plate)]
         texts = [colors.make_exact(scene, shown.colorspace_settings) for shown in (image, *strips)]
-        return texts[:1] if texts[0] else [f"'{plate.name}' shows its own colours."]
+        return [f"'{plate.name}' shows its own colours.", *filter(None, texts[:1])]
 
 
 class TALKCLIP_OT_plate_forget(PlateOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule

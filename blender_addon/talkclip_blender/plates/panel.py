@@ -57,7 +57,7 @@ class TALKCLIP_UL_plates(bpy.types.UIList):  # noqa: N801 - Blender's naming rul
         index: int = 0, flags: int = 0,
     ) -> None:  # fmt: skip
         """Blender draws one line."""
-        row = layout.row(align=True)
+        row = layout.split(factor=0.68, align=True)
         row.prop(item, "name", text="", emboss=False, icon="RENDERLAYERS" if item.kind == "PNG" else "FILE_MOVIE")
         row.label(text=f"{item.frame_start}-{item.frame_start + item.n_frames - 1}")
 
@@ -92,9 +92,8 @@ class TALKCLIP_PT_plate_list(_OfPlates, bpy.types.Panel):  # noqa: N801 - Blende
         _draw_plate(layout, plate, scene)
         column = layout.column(align=True)
         column.operator("talkclip.plate_background", icon="CAMERA_DATA")
-        row = column.row(align=True)
-        row.operator("talkclip.plate_plane", text="Plane at Cursor", icon="CURSOR").where = "CURSOR"
-        row.operator("talkclip.plate_plane", text="Before Camera", icon="OUTLINER_OB_CAMERA").where = "CAMERA"
+        column.operator("talkclip.plate_plane", text="Plane at Cursor", icon="CURSOR").where = "CURSOR"
+        column.operator("talkclip.plate_plane", text="Plane before Camera", icon="OUTLINER_OB_CAMERA").where = "CAMERA"
         column.operator("talkclip.plate_strip", icon="SEQ_SEQUENCER")
         column.operator_menu_enum("talkclip.plate_compositor", "layer", icon="NODE_COMPOSITING")
 
@@ -119,7 +118,7 @@ def _draw_work(layout: Any, work: modal.Work) -> None:
     draw_progress(layout, *work.progress)
     latest = work.latest if isinstance(work, PlateRun) else None
     if latest is not None:
-        layout.template_icon(icon_value=previews.icon_of(latest), scale=_ICON_SCALE)
+        layout.template_icon(icon_value=previews.icon_of_latest(latest), scale=_ICON_SCALE)
     layout.label(text="ESC stops it", icon="CANCEL")
 
 
@@ -150,12 +149,12 @@ def _draw_plate(layout: Any, plate: Any, scene: bpy.types.Scene) -> None:
     alpha = ", transparent" if plate.has_alpha else ""
     layout.label(text=f"{plate.width} x {plate.height}, {plate.n_frames} frames at {plate.fps:g}{alpha}")
     if not timing.same_rate(plate, scene_fps(scene)):
-        layout.label(text=f"Scene has {scene_fps(scene):g} fps: pictures repeat or drop", icon="INFO")
+        layout.label(text=f"Scene has {scene_fps(scene):g} fps", icon="INFO")
     if text := colors.warning(scene, plate.image):
         layout.label(text=text, icon="ERROR")
-        row = layout.row(align=True)
-        row.operator("talkclip.plate_colors", text="Exact Colours").of = "PLATE"
-        row.operator("talkclip.plate_colors", text="Scene to Standard").of = "SCENE"
+        column = layout.column(align=True)
+        column.operator("talkclip.plate_colors", text="Exact Colours").of = "PLATE"
+        column.operator("talkclip.plate_colors", text="Scene to Standard").of = "SCENE"
 
 
 CLASSES = (

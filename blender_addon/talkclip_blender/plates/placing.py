@@ -25,11 +25,11 @@ def behind_camera(plate: Any, scene: bpy.types.Scene) -> list[str]:
     The same plate is not added twice.
 
     Raises:
-        InputError: no camera, or the plate's files are missing.
+        InputError: no camera, a linked one, or the plate's files are missing.
     """
-    camera = _camera(scene)
+    data = _camera(scene).data
+    _require_editable(data)
     image = plate.image = record.image_of(plate)
-    data = camera.data
     background = next((known for known in data.background_images if known.image == image), None)
     if background is None:
         background = data.background_images.new()
@@ -64,7 +64,7 @@ def plane(plate: Any, scene: bpy.types.Scene, collection: bpy.types.Collection, 
     for corner, uv in zip(mesh.uv_layers.new(name="UVMap").data, ((0, 0), (1, 0), (1, 1), (0, 1)), strict=True):
         corner.uv = uv
     body = bpy.data.objects.new(_NAME, mesh)
-    collection.objects.link(body)
+    (collection if compat.is_editable(collection) else scene.collection).objects.link(body)
     mesh.materials.append(_material(plate, image, scene))
     if camera is None:
         body.matrix_world = Matrix.Translation(scene.cursor.location) @ Matrix.Rotation(1.5707963, 4, "X")
@@ -144,6 +144,8 @@ def into_compositor(plate: Any, scene: bpy.types.Scene, layer: str) -> list[str]
         InputError: the plate's files are missing.
     """
     image = plate.image = record.image_of(plate)
+    if group := getattr(scene, "compositing_node_group", None):
+        _require_editable(group)
     tree, output = compat.compositor(scene)
     node = tree.nodes.new("CompositorNodeImage")
     node.name = node.label = plate.name
@@ -225,6 +227,12 @@ def _camera(scene: bpy.types.Scene) -> bpy.types.Object:
     if scene.camera is None:
         raise InputError(f"The scene '{scene.name}' has no camera.", "Add one: Add > Camera.")
     return scene.camera
+
+
+def _require_editable(block: bpy.types.ID) -> None:
+    """Raises InputError when it belongs to another file."""
+    if not compat.is_editable(block):
+        raise InputError(f"'{block.name}' is linked from another file.", "Make a library override of it first.")
 
 
 def _notes(text: str) -> list[str]:

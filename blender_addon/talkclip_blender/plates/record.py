@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import uuid
 from pathlib import Path
@@ -39,9 +40,9 @@ def keep(planned: PlatePlan, arrived: Arrived) -> Any:
     path = _stored(arrived.path)
     plate = next((known for known in plates if known.path == path), None)
     if plate is None:
+        name = _free_name(plates, arrived.path.parent.name if planned.kind == "PNG" else arrived.path.name)
         plate = plates.add()
-        plate.uid = uuid.uuid4().hex[:12]
-        plate.name = arrived.path.parent.name if planned.kind == "PNG" else arrived.path.stem
+        plate.uid, plate.name = uuid.uuid4().hex[:12], name
     plate.prompt = planned.prompt
     mesh.talkclip.active_plate = list(plates).index(plate)
     plate.kind, plate.path, plate.first_number = planned.kind, path, arrived.first_number
@@ -108,6 +109,13 @@ def active(character: Any) -> Any | None:
     """The plate that is chosen in the list."""
     plates = character.plates
     return plates[character.active_plate] if 0 <= character.active_plate < len(plates) else None
+
+
+def _free_name(plates: Any, wanted: str) -> str:
+    """A name that no plate has yet: on a library override, Blender tells rows apart by their names."""
+    taken = {plate.name for plate in plates}
+    names = (wanted if count == 1 else f"{wanted} ({count})" for count in itertools.count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _stored(path: Path) -> str:

@@ -121,7 +121,10 @@ def copy_of(scene: bpy.types.Scene, view: View | None, engine: str) -> Iterator[
             copy.render.engine = "BLENDER_WORKBENCH"
             copy.render.use_compositing = False
             colors.show_exactly(copy)  # as the viewport's solid mode does
+        if view is not None and not view.camera:
+            copy.timeline_markers.clear()  # they may be bound to cameras, and would switch to these
         copy.render.use_border = False
+        copy.render.use_overwrite, copy.render.use_placeholder = True, False
         copy.render.use_stamp = False
         copy.render.use_multiview = False
         if view is not None:
@@ -220,13 +223,9 @@ def _viewport(context: bpy.types.Context) -> tuple[Any, Any] | None:
 
 
 def _face_points(mesh: bpy.types.Object, context: bpy.types.Context) -> np.ndarray:
-    """(N, 3) world places of the vertices that the face's shape keys move; of all, where that cannot be told.
-
-    Raises:
-        InputError: the character cannot be keyed.
-    """
+    """(N, 3) world places of the vertices that the face's shape keys move; of all, where that cannot be told."""
     blocks = mesh.data.shape_keys.key_blocks
-    names = {row.shape for row in face.recognise(mesh).rows.get(mesh.name, ())}
+    names = _face_shapes(mesh)
     rest = _coordinates(blocks[0].data)
     most = np.zeros(len(rest), np.float32)
     for block in (block for block in blocks[1:] if block.name in names):
@@ -240,6 +239,14 @@ def _face_points(mesh: bpy.types.Object, context: bpy.types.Context) -> np.ndarr
     points = points[moved] if moved.any() else points
     world = np.array(mesh.matrix_world)
     return points @ world[:3, :3].T + world[:3, 3]
+
+
+def _face_shapes(mesh: bpy.types.Object) -> set[str]:
+    """Names of the shape keys that belong to the face; of a character that cannot be keyed, all."""
+    try:
+        return {row.shape for row in face.recognise(mesh).rows.get(mesh.name, ())}
+    except InputError:
+        return set(mesh.data.shape_keys.key_blocks.keys())
 
 
 def _coordinates(vertices: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import bpy
@@ -130,6 +131,7 @@ def _overwrite(take: Any, keys: list[rekeying.Keys], made: Layered, first: int, 
     """
     frames = np.arange(take.frame_start, take.frame_end + 1, dtype=np.float64)
     here = {(part.layer.name, part.owner): own for part, own in zip(parts.of(take), keys, strict=True)}
+    negated: set[tuple[bpy.types.ID, str]] = set()
     for layer, channels in made.layers.items():
         for owner in dict.fromkeys(channel.owner for channel in channels):
             own = [channel for channel in channels if channel.owner == owner]
@@ -138,6 +140,15 @@ def _overwrite(take: Any, keys: list[rekeying.Keys], made: Layered, first: int, 
                     continue
                 here[layer, owner] = _new_part(take, layer, owner, found)
                 keys.append(here[layer, owner])
+            if strips.layer_named(layer).blend == "REPLACE":  # these come first, and hold rotations as they are
+                paths = here[layer, owner].turned_over(len(frames), first, own)
+                negated |= {(owner, path) for path in paths}
+            own = [
+                dataclasses.replace(channel, values=-channel.values)
+                if (owner, channel.data_path) in negated
+                else channel
+                for channel in own
+            ]
             here[layer, owner].overwrite(frames, first, own)
 
 

@@ -93,10 +93,8 @@ def _widen_sliders(found: Face, channels: list[Channel]) -> list[str]:
         if low >= block.slider_min - 1e-6 and high <= block.slider_max + 1e-6:
             continue
         if (block.slider_min, block.slider_max) == _BLENDERS_DEFAULT_RANGE:
-            if low < block.slider_min:
-                block.slider_min = max(np.floor(low), -_SLIDER_REACH)
-            if high > block.slider_max:
-                block.slider_max = min(np.ceil(high), _SLIDER_REACH)
+            # All the way: the next take may go farther than this one, and must not find a range that looks chosen.
+            block.slider_min, block.slider_max = -_SLIDER_REACH, _SLIDER_REACH
             widened.append(block.name)
         else:
             cut.append(block.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gains and mutes of a character's layers: how much of each NLA track plays. No request is needed for that."""
+"""Gains, mutes and fades of a character's layers: how much of each NLA track plays. No request is needed for that."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from typing import Any
 
 import bpy
 
+from ..line.properties import scene_fps
 from . import parts, strips
 
 
 def update(character: Any, _context: bpy.types.Context) -> None:
     """A gain was changed in the panel or by a script: let all strips of the character follow."""
     for owner in parts.owners(character):
+        follow(character, owner)
+
+
+def update_ease(character: Any, context: bpy.types.Context) -> None:
+    """The ease was changed: let all strips of the character follow."""
+    for owner in parts.owners(character):
+        for layer in strips.LAYERS:
+            for strip in strips.on_track(owner, layer.track):
+                strips.set_ease(strip, character.ease_s * scene_fps(context.scene))
         follow(character, owner)
 
 

@@ -101,7 +101,8 @@ class ResultSettings:
     mute_head: _mute("Head", "head")
     ease_s: FloatProperty(
         name="Ease", description="Seconds in which the face comes in from, and goes back to, your own animation",
-        default=0.12, min=0.0, soft_max=1.0, unit="TIME_ABSOLUTE", override=_IN_OVERRIDES,
+        default=0.12, min=0.0, soft_max=1.0, unit="TIME_ABSOLUTE", update=gains.update_ease, options=set(),
+        override=_IN_OVERRIDES,
     )  # fmt: skip
     seed: IntProperty(
         name="Seed", description="Another number gives other blinks and head movements", min=0, max=_SEED_MAX,

@@ -53,9 +53,8 @@ class Keys:
             first: index of the stretch's first frame.
             channels: the stretch's values, (n,) each. A channel without a curve was 0 all the time.
         """
-        before = {channel.address: self._values(channel.address, len(frames)) for channel in channels}
-        for channel in _nearest(channels, before, first):
-            values = before[channel.address]
+        for channel in channels:
+            values = self._values(channel.address, len(frames))
             stretch = slice(first, first + len(channel.values))
             if np.abs(values[stretch] - channel.values).max() <= STILL:
                 continue
@@ -63,6 +62,22 @@ class Keys:
             if channel.address not in self._curves:
                 self._curves[channel.address] = self._collection.new(channel.data_path, index=channel.index)
             self._points[channel.address] = keying.write_all(self._curves[channel.address], frames, values)
+
+    def turned_over(self, count: int, first: int, channels: Sequence[Channel]) -> set[str]:
+        """The rotations that are keyed as one quaternion here and as its negative in a stretch: data paths.
+
+        Args:
+            count: frames of the whole line.
+            first: index of the stretch's first frame.
+            channels: the stretch's values, of whole rotations.
+        """
+        likeness: dict[str, float] = {}
+        for channel in channels:
+            if channel.data_path.endswith("rotation_quaternion"):
+                keyed = self._values(channel.address, count)[first : first + len(channel.values)]
+                path = channel.data_path
+                likeness[path] = likeness.get(path, 0.0) + float(np.dot(keyed, channel.values))
+        return {path for path, sum_of_products in likeness.items() if sum_of_products < 0}
 
     def _values(self, address: Address, count: int) -> np.ndarray:
         """(T,) value at each frame of the line; of a still channel, its only one."""
@@ -80,16 +95,3 @@ def read(parts: Iterable[Part]) -> list[Keys]:
 def digest_of(keys: Iterable[Keys]) -> str:
     """All keys of a take in a word. Another one, and somebody has changed them."""
     return f"{sum((number + 1) * each.checksum() for number, each in enumerate(keys)):x}"
-
-
-def _nearest(channels: Sequence[Channel], before: dict[Address, np.ndarray], first: int) -> list[Channel]:
-    """Of the two quaternions of each rotation, the ones that are near to those keyed so far."""
-    result = []
-    for channel in channels:
-        if channel.data_path.endswith("rotation_quaternion"):
-            own = [each for each in channels if each.data_path == channel.data_path]
-            keyed = [before[each.address][first : first + len(each.values)] for each in own]
-            if sum(float(np.dot(old, each.values)) for old, each in zip(keyed, own, strict=True)) < 0:
-                channel = Channel(channel.owner, channel.data_path, channel.index, -channel.values, channel.group)
-        result.append(channel)
-    return result

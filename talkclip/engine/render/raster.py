@@ -12,9 +12,11 @@ from typing import Any
 import numba
 import numpy as np
 
+from talkclip.engine.compiled import compiled
+
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-# Kernels that Python calls. nogil: frames are drawn by several threads; cache: compiled once per installation.
-jit = numba.njit(cache=True, **_OPTIONS)
+# Kernels that Python calls. nogil: frames are drawn by several threads.
+jit = compiled(**_OPTIONS)
 # Functions that kernels call. Not cached: numba would keep a stale one when a file it takes constants from changes.
 device = numba.njit(**_OPTIONS)
 inline = numba.njit(inline="always", **_OPTIONS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from talkclip.engine.compiled import compiled
 
 _MAX_SWEEPS, _TOLERANCE = 200, 1e-5
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _descend(normal, right, low, high, x, max_sweeps, tolerance):
     """Coordinate descent in place: exact along each axis, cut off at the bounds."""
     n = len(x)

@@ -113,6 +113,23 @@ def test_shapes_move_through_bones(head, board, mode):
     assert {path for path, _ in curves_of(strip_of(empty))} == {"location"}
 
 
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION", "AXIS_ANGLE"])
+def test_a_changed_prompt_is_keyed_onto_the_controls(head, board, mode, capfd):
+    blocks = head.data.shape_keys.key_blocks
+    board.pose.bones["jaw"].rotation_mode = mode
+    follow(blocks["jawOpen"], board, bone="jaw", channel="ROT_X", expression="degrees(var) / 25")
+    follow(blocks["eyeWideLeft"], board, bone="lid", channel="SCALE_X", expression="2 * (var - 1)")
+    follow(blocks["mouthPucker"], board, slider(board, "pucker"))
+    prompt = head.talkclip.prompt
+    head.talkclip.prompt = "a sad woman, inner brows raised"
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    head.talkclip.prompt = prompt
+    capfd.readouterr()
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert "Take 2: frames" in capfd.readouterr().out
+    assert_moves_like_the_track(head, ["jawOpen", "eyeWideLeft", "mouthPucker", "browInnerUp"])
+
+
 def test_a_slider_that_ends_early_is_named(head, board, capfd):
     follow(head.data.shape_keys.key_blocks["jawOpen"], board, slider(board, "jaw", 0, 0.5))
     assert bpy.ops.talkclip.speak() == {"FINISHED"}

@@ -181,3 +181,39 @@ def test_without_an_armature_the_expression_is_keyed_and_the_rest_is_said(scene,
     assert len(curves_of(strip_of(body.data.shape_keys))) == N_KEYS
     assert armature.animation_data is None
     assert "no bone 'jaw'" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION", "AXIS_ANGLE"])
+def test_a_changed_segment_is_keyed_alone(scene, model, mode, capfd):
+    body, armature = make(scene, model, True, mode)
+    segments = body.talkclip.segments
+    segments.clear()
+    spans = ((1, 100, "a furious man speaks"), (100, 250, "a sad woman, inner brows raised"))
+    for start, end, prompt in spans:
+        segment = segments.add()
+        segment.uid, segment.whole_line, segment.prompt = str(start), False, prompt
+        segment.frame_start, segment.frame_end = start, end
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    frames = 1 + np.arange(body.talkclip.takes[0].frame_end)
+    before = keyed(armature, frames)
+    segments[1].prompt = "a delighted man smiles"
+    capfd.readouterr()
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert "Take 2: frames" in capfd.readouterr().out
+    after = keyed(armature, frames)
+    for address, values in after.items():
+        np.testing.assert_array_equal(values[:85], before[address][:85], err_msg=str(address))
+    from talkclip.timeline import PromptSegment, PromptTimeline
+
+    timeline = PromptTimeline(
+        tuple(PromptSegment(s.prompt, (s.frame_start - 1) / 30, (s.frame_end - 1) / 30, uid=s.uid) for s in segments)
+    )
+    track = ask(space="flame", timeline=timeline).track
+    for bone in ("jaw", "left_eye"):
+        vectors = np.stack([track.channel(f"{bone}_{axis}") for axis in "xyz"], axis=1)
+        turns = keyed_turns(armature, bone, frames, mode)
+        np.testing.assert_allclose(turns, np.stack([rotation(v) for v in vectors]), atol=3e-5, err_msg=bone)
+    k = 150
+    blocks = shown(body, 1 + k).data.shape_keys.key_blocks
+    for i in range(N_KEYS):
+        assert blocks[f"Exp{i + 1}"].value == pytest.approx(float(track.channel(f"exp{i}")[k]), abs=1e-4)

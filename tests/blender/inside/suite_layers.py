@@ -58,6 +58,17 @@ def test_a_gain_weighs_its_layer_and_asks_nobody(head):
     np.testing.assert_allclose(posed(head, start + middle), np.clip(sums[middle], 0, 1), atol=1e-5)
 
 
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_the_ease_is_changed_afterwards(head, gain):
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    layers = spoken().layers
+    head.talkclip.gain_expression = gain
+    sums = layers.mouth + gain * layers.expression + layers.blinks + layers.gaze
+    for ease_s, share in ((0.5, 6 / 15), (0.0, 1.0), (0.2, 1.0)):
+        head.talkclip.ease_s = ease_s
+        np.testing.assert_allclose(posed(head, 7), np.clip(sums[6] * share, 0, 1), atol=1e-5)
+
+
 def test_eyes_follow_the_gain_of_the_head(head):
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     reply = spoken()

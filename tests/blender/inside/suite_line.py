@@ -15,7 +15,7 @@ FIRST, END = 1, 250  # 8.2946 s at 30 fps, from the scene's first frame
 
 @pytest.fixture
 def room(extension):
-    names = ("cutting", "intensity", "segments", "sound")
+    names = ("cutting", "intensity", "properties", "segments", "sound")
     return SimpleNamespace(**{name: importlib.import_module(f"{MODULE}.line.{name}") for name in names})
 
 
@@ -329,16 +329,29 @@ def test_segments_of_a_library_override_are_saved_with_it(cut, tmp_path):
     shown = Cut(linked.objects[0].override_create(remap_local_usages=True), cut.room)
     shown.line.sound_source = "FILE"
     shown.add(100, "of the shot")
-    first, second = shown.uids()
-    shown.line.segments[1].intensity = 0.4
-    shown.line.segments[1].edits.add().text = "wrinkle the nose"
+    shown.add(180, "the end")
+    for prompt, at in (("third", 400), ("fourth", 500)):
+        shown.add(at, prompt)
+    second = shown.uids()[1]
+    shown.move(second, 350)  # no longer in the order in which they were made
+    for uid in (shown.uids()[0], second):
+        for text in ("wrinkle the nose", "smile", "raise the brows"):
+            shown.room.properties.add_edit(shown.by_uid(uid), text)
+    first = shown.uids()[0]
+    shown.by_uid(second).intensity = 0.4
     shown.key(first, [(1, 0.2), (50, 1.4)])
-    before = shown.timeline()
+    before, spans = shown.timeline(), shown.spans()
+    assert len(spans) == 5 and spans[3] == ("of the shot", 450, 530)
     bpy.ops.wm.save_as_mainfile(filepath=shot)
     bpy.ops.wm.open_mainfile(filepath=shot)
     (again,) = [owner for owner in bpy.data.objects if owner.override_library is not None]
     again = Cut(again, cut.room)
-    assert again.spans() == [("of the character's file", 1, 100), ("of the shot", 100, END)]
-    assert again.timeline() == before
-    assert again.uids() == [first, second] and again.line.segments[1].intensity == pytest.approx(0.4)
+    assert again.spans() == spans and again.timeline() == before
+    assert again.by_uid(second).intensity == pytest.approx(0.4)
     assert again.head.id_properties_ui(f"talkclip_intensity_{second}").as_dict()["max"] == 2.0
+
+
+def test_a_segment_without_identity_is_refused_with_the_way_to_make_one(head):
+    head.talkclip.segments.add().prompt = "made by a script"
+    with pytest.raises(RuntimeError, match=r"'made by a script' has no identity.*segment_add"):
+        bpy.ops.talkclip.speak()

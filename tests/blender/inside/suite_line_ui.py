@@ -6,7 +6,7 @@ import importlib
 
 import bpy
 import pytest
-from harness import MODULE, drawn
+from harness import MODULE, drawn, new_file
 
 END = 250  # 8.2946 s at 30 fps, from frame 1
 
@@ -150,3 +150,17 @@ def test_the_list_finds_and_sorts(head, panels):
 
     shown, order = panels.TALKCLIP_UL_segments.filter_items(Rows(), bpy.context, head.talkclip, "segments")
     assert [bool(flag) for flag in shown] == [True, False, True] and order == [2, 0, 1]
+
+
+def test_a_linked_character_is_greyed_out_with_a_reason(head, panels, tmp_path):
+    library = str(tmp_path / "character.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    scene = new_file()
+    with bpy.data.libraries.load(library, link=True) as (_, linked):
+        linked.objects = ["TalkCLIP Head"]
+    scene.collection.objects.link(linked.objects[0])
+    bpy.context.view_layer.objects.active = linked.objects[0]
+    assert not segment.segment_add.poll()
+    reason = importlib.import_module(f"{MODULE}.line.segment_operators").why_not_editable(bpy.context)
+    assert "library override" in reason
+    drawn(panels.TALKCLIP_PT_prompts)  # still shown

@@ -256,9 +256,9 @@ def test_the_panel_says_what_is_missing_and_what_is_there(saved_head, extension)
     assert panels.TALKCLIP_PT_plate_list.poll(bpy.context)
     texts = drawn(panels.TALKCLIP_PT_plate_list)
     assert "128 x 128, 16 frames at 30" in texts and "a furious man speaks with brows lowered" in texts
-    assert "Colours are changed by the scene's view transform AgX" in texts
+    assert "Colours changed by AgX" in texts
     bpy.ops.talkclip.plate_colors(of="PLATE")
-    assert not any("Colours are changed" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
+    assert not any("Colours changed" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
     Path(bpy.path.abspath(character.plates[0].path)).unlink()
     assert any("is not there: render again" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
     assert {"talkclip.export_video", "talkclip.plate_export"} <= set(drawn(panels.TALKCLIP_PT_videos))
@@ -281,3 +281,43 @@ def test_every_button_explains_itself(extension):
     assert {cls.bl_idname for cls in changing} == {
         "talkclip.whose_face", "talkclip.plate_export", "talkclip.export_video"
     }  # fmt: skip
+
+
+def test_a_linked_character_says_why_not_and_an_override_keeps_its_plates(saved_head, tmp_path):
+    collection = bpy.data.collections.new("Hero")
+    bpy.context.scene.collection.children.link(collection)
+    for body in (saved_head, saved_head.parent):
+        collection.objects.link(body)
+        bpy.context.collection.objects.unlink(body)
+    library = tmp_path / "library.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(library))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True, load_ui=False)
+    with bpy.data.libraries.load(str(library), link=True) as (_, into):
+        into.collections = ["Hero"]
+    scene, linked = bpy.context.scene, bpy.data.collections["Hero"]
+    scene.collection.children.link(linked)
+    scene.render.fps = 30
+    shot = tmp_path / "shot.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(shot))
+    bpy.context.view_layer.objects.active = next(body for body in linked.objects if body.type == "MESH")
+    operators = sys.modules[MODULE + ".plates.operators"]
+    assert "make a library override" in operators.why_not_kept(bpy.context) and not bpy.ops.talkclip.render_plate.poll()
+
+    linked.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
+    bpy.context.view_layer.objects.active = head
+    character = head.talkclip
+    character.sound_source, character.sound_path = "FILE", str(short_sound(tmp_path))
+    for seed in (1, 2, 3):
+        character.seed = seed
+        assert bpy.ops.talkclip.render_plate() == {"FINISHED"}
+    character.plate_format = "MP4"
+    assert bpy.ops.talkclip.render_plate() == {"FINISHED"}
+    names = ["TalkCLIP_Head", "TalkCLIP_Head_002", "TalkCLIP_Head_003", "TalkCLIP_Head.mp4"]
+    assert [plate.name for plate in character.plates] == names
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=str(shot))
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
+    assert [plate.name for plate in head.talkclip.plates] == names
+    for plate in head.talkclip.plates:
+        assert plate.image is not None and Path(bpy.path.abspath(plate.path)).is_file()

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from harness import BORDERS, PROMPTS, ask, curves_of, points, posed, said, shapes, strip_of
-from result_room import all_poses, timeline_of
+from result_room import all_poses, room, timeline_of
 
 
 def test_a_changed_segment_is_keyed_alone_into_a_new_take(three, capfd):
@@ -213,3 +213,21 @@ def test_takes_survive_saving_and_go_on_from_there(three, tmp_path, capfd):
     said(capfd)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     assert "Take 3: frames" in said(capfd), "what the take was made of is in the file"
+
+
+def test_of_the_two_quaternions_of_a_turn_the_near_one_is_kept(head):
+    """A stretch may come as the negative of what is keyed: played as it is, the head would spin at its ends."""
+    keying, rekeying = room("keying"), room("rekeying")
+    frames = np.arange(1.0, 41.0)
+    angles = np.linspace(3.0, 3.3, 40)  # about half a turn: there the sign is not plain
+    quaternions = np.stack([np.cos(angles / 2), 0 * angles, 0 * angles, np.sin(angles / 2)]).astype(np.float32)
+
+    def channels(values):
+        return [keying.Channel(head, "rotation_quaternion", i, values[i], "") for i in range(4)]
+
+    (written,) = keying.write("Turn", frames, {"head": channels(quaternions)})
+    bag = written.action.layers[0].strips[0].channelbag(written.slot)
+    keys = rekeying.Keys(bag.fcurves)
+    stretch = quaternions[:, 10:20]
+    assert keys.turned_over(40, 10, channels(stretch)) == set()
+    assert keys.turned_over(40, 10, channels(-stretch)) == {"rotation_quaternion"}

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from harness import MODULE
+from harness import MODULE, drawn
 
 SAID = "Get out, of this house! Now."
 
@@ -152,3 +152,26 @@ def test_a_long_line_stays_quick(head, room):
     assert [mark.text for mark in seen][:2] == ["word300", "word301"] and len(seen) < 13
     print(f"keep 500 words {kept_s:.3f} s, marks of 10 s {drawn_s:.5f} s")
     assert kept_s < 1.0 and drawn_s < 0.02
+
+
+def test_the_list_finds_words(spoken):
+    panel = importlib.import_module(f"{MODULE}.line.words_panel")
+    rows = SimpleNamespace(bitflag_filter_item=1 << 30, filter_name="OU")
+    shown, order = panel.TALKCLIP_UL_words.filter_items(rows, bpy.context, spoken.talkclip, "words")
+    assert [bool(flag) for flag in shown] == [False, True, False, False, True, False] and order == []
+    rows.filter_name = ""
+    assert panel.TALKCLIP_UL_words.filter_items(rows, bpy.context, spoken.talkclip, "words") == ([], [])
+
+
+def test_the_panel_shows_the_active_word(spoken):
+    panel = importlib.import_module(f"{MODULE}.line.words_panel").TALKCLIP_PT_words
+    spoken.talkclip.active_word = 2
+    assert drawn(panel)[:4] == ["words", "text", "phones_text", "begin_s"]
+    spoken.talkclip.words[2].phones_text = "QQ"
+    assert any("neither ARPABET nor IPA" in text for text in drawn(panel))
+    assert bpy.ops.talkclip.word_jump() == {"FINISHED"}
+    assert bpy.context.scene.frame_current == 1 + round(spoken.talkclip.words[2].start_s * 30)
+    spoken.talkclip.sound_path = "//nowhere.wav"
+    assert "These are the words of another sound" in drawn(panel)
+    spoken.talkclip.words.clear()
+    assert drawn(panel) == ["Speak once, and the words are listed here"]

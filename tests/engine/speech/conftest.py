@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from talkclip.audio import AudioClip
 from talkclip.engine.speech.frontend import SpeechFrontEnd
-from talkclip.engine.speech.media import load_audio
 
 SAMPLES = Path(__file__).parents[3] / "samples"
-
-
-@pytest.fixture(scope="session")
-def line() -> AudioClip:
-    """The bundled sample."""
-    return load_audio(SAMPLES / "line.flac")
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,7 @@ Whole-process figures are the median of five runs after one warm-up; the others 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import os
 import statistics
 import subprocess
@@ -25,13 +23,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+from talkclip_training.benchmarks.common import CLIP_S, PROMPT, another_prompt, best_backend, run, ten_seconds
 
-SAMPLES = Path(__file__).resolve().parents[3] / "samples"
-CLIP_S = 10.0
 CORE = ("audio", "client", "coefficients", "phones", "protocol", "script", "style", "timeline", "track_io")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-PROMPT = "a furious man speaks with brows lowered"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,27 +42,11 @@ class Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    target = parser.parse_args().json
-    os.environ.update(ONE_THREAD)
-    pinned = pin_to_one_core()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), pinned)
-    report_figures(dataclasses.asdict(figures), target)
-
-
-def report_figures(figures: dict[str, object], target: Path | None) -> None:
-    """Print what was measured; also write it as JSON if a file is named."""
-    for name, value in figures.items():
-        print(f"{name:18s} {value:.4f}" if isinstance(value, float) else f"{name:18s} {value}")
-    if target:
-        target.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    run(__doc__, measure)
 
 
 def measure(folder: Path, pinned: bool) -> Figures:
     """All figures; writes only into `folder`."""
-    os.environ["TALKCLIP_CACHE"] = str(folder / "cache")
     wav = ten_seconds(folder)
     imports = "; ".join(f"import talkclip.{name}" for name in CORE)
     core_import_s = _process([sys.executable, "-c", imports])
@@ -84,36 +62,14 @@ def measure(folder: Path, pinned: bool) -> Figures:
 
 def _in_process(wav: Path) -> tuple[float, float, str, float]:
     from talkclip.engine.pipeline import Pipeline
-    from talkclip.engine.request import AnimateRequest
-    from talkclip.engine.speech.frontend import SpeechFrontEnd, available_backends
+    from talkclip.engine.speech.frontend import SpeechFrontEnd
     from talkclip.engine.speech.media import load_audio
-    from talkclip.timeline import PromptTimeline
 
-    clip = load_audio(wav)
-    ready = {backend.name for backend in available_backends() if backend.ready}
-    best = "whisper" if "whisper" in ready else "fast"
+    clip, best = load_audio(wav), best_backend()
     fast_s = _calls(lambda: SpeechFrontEnd("fast", cache=None).analyse(clip))
     best_s = fast_s if best == "fast" else _calls(lambda: SpeechFrontEnd(best, cache=None).analyse(clip))
-    pipeline = Pipeline.load("fast")
-    phones = pipeline.animate(AnimateRequest(clip, PromptTimeline.single("", clip.duration_s))).phones
-    numbers = iter(range(1000))
-
-    def speak() -> None:
-        prompt = f"{PROMPT}, take {next(numbers)}"  # a prompt never seen, so that nothing of it is cached
-        pipeline.animate(AnimateRequest(clip, PromptTimeline.single(prompt, clip.duration_s), phones=phones))
-
+    speak = another_prompt(Pipeline.load("fast"), clip)
     return fast_s / CLIP_S, best_s / CLIP_S, best, _calls(speak) / CLIP_S
-
-
-def ten_seconds(folder: Path) -> Path:
-    """The bundled sample, repeated and cut to ten seconds."""
-    import soundfile
-
-    samples, rate = soundfile.read(SAMPLES / "line.flac", dtype="float32")
-    wanted = int(CLIP_S * rate)
-    path = folder / "ten seconds.wav"
-    soundfile.write(path, np.tile(samples, -(-wanted // len(samples)))[:wanted], rate)
-    return path
 
 
 def _process(command: list[str], environment: Callable[[], dict[str, str]] = dict) -> float:
@@ -135,13 +91,6 @@ def _calls(work: Callable[[], object]) -> float:
         work()
         times.append(time.perf_counter() - began)
     return statistics.median(times[1:])
-
-
-def pin_to_one_core() -> bool:
-    if not hasattr(os, "sched_setaffinity"):
-        return False
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    return True
 
 
 if __name__ == "__main__":

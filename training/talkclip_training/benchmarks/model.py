@@ -15,8 +15,8 @@ Medians of several calls; real-time factors are CPU seconds per second of audio.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+import itertools
 import os
 import shutil
 import statistics
@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip_training.benchmarks.main import CLIP_S, ONE_THREAD, pin_to_one_core, report_figures, ten_seconds
+from talkclip_training.benchmarks.common import CLIP_S, another_prompt, best_backend, run, ten_seconds
 
 _RHUBARB = "rhubarb-lip-sync-wasm@0.1.8"
 _NODE = """
@@ -56,15 +56,7 @@ class Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    target = parser.parse_args().json
-    os.environ.update(ONE_THREAD)
-    pinned = pin_to_one_core()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TALKCLIP_CACHE"] = str(Path(folder, "cache"))
-        figures = measure(Path(folder), pinned)
-    report_figures(dataclasses.asdict(figures), target)
+    run(__doc__, measure)
 
 
 def measure(folder: Path, pinned: bool) -> Figures:
@@ -74,32 +66,22 @@ def measure(folder: Path, pinned: bool) -> Figures:
     from talkclip.engine.models.style_space import StyleSpace
     from talkclip.engine.pipeline import Pipeline
     from talkclip.engine.request import AnimateRequest
-    from talkclip.engine.speech.frontend import available_backends
     from talkclip.engine.speech.media import load_audio
     from talkclip.timeline import PromptTimeline
 
-    wav = ten_seconds(folder)
-    clip = load_audio(wav)
-    pipeline = Pipeline.load("fast")
-    phones = pipeline.animate(AnimateRequest(clip, PromptTimeline.single("", clip.duration_s))).phones
-    numbers = iter(range(10000))
-
-    def edit() -> None:
-        prompt = f"a furious man speaks with brows lowered, take {next(numbers)}"  # nothing of it is cached
-        pipeline.animate(AnimateRequest(clip, PromptTimeline.single(prompt, clip.duration_s), phones=phones))
-
-    ready = {backend.name for backend in available_backends() if backend.ready}
-    best = "whisper" if "whisper" in ready else "fast"
+    clip = load_audio(ten_seconds(folder))
+    edit = another_prompt(Pipeline.load("fast"), clip)
+    numbers, best = itertools.count(), best_backend()
 
     def whole(backend: str) -> Callable[[], None]:
         spoken = Pipeline.load(backend)
 
-        def run() -> None:
+        def listen() -> None:
             os.environ["TALKCLIP_CACHE"] = tempfile.mkdtemp(dir=folder)
             noisy = dataclasses.replace(clip, samples=clip.samples + np.float32(1e-7 * next(numbers)))  # another sound
             spoken.animate(AnimateRequest(noisy, PromptTimeline.single("delighted", clip.duration_s)))
 
-        return run
+        return listen
 
     face, space = FaceModel.load("cpu"), StyleSpace.load()
     n_frames = round(CLIP_S * face.config.fps)

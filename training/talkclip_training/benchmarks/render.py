@@ -15,11 +15,8 @@ Milliseconds of processor time, median of several frames after one to warm up.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import importlib.util
-import json
-import os
 import statistics
 import tempfile
 import time
@@ -28,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkclip_training.benchmarks.main import ONE_THREAD, _pin_to_one_core
+from talkclip_training.benchmarks.common import run
 
 _FRAMES = 9
 
@@ -48,19 +45,11 @@ class Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    target = parser.parse_args().json
-    os.environ.update(ONE_THREAD)
-    figures = measure(_pin_to_one_core())
-    for field, value in dataclasses.asdict(figures).items():
-        print(f"{field:22s} {value:.3f}" if isinstance(value, float) else f"{field:22s} {value}")
-    if target:
-        target.write_text(json.dumps(dataclasses.asdict(figures), indent=1) + "\n", encoding="utf-8")
+    run(__doc__, measure)
 
 
-def measure(pinned: bool) -> Figures:
-    """All figures."""
+def measure(_: Path, pinned: bool) -> Figures:
+    """All figures; writes no file."""
     import cv2
 
     from talkclip.engine.render.portrait.person import fit_person

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,7 @@ ESPEAK_VOICES = (
     "en-us", "en-us+f2", "en-us+m3", "en-us+f4", "en-us+m7", "en-gb", "en-gb+f3", "en-gb-scotland", "en-us+f5",
     "en-us+m1",
 )  # fmt: skip
+_FESTIVAL_REMEDY = "Run: apt-get install festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts"
 # What the CMU set lacks, in festival's phone sets.
 _FESTIVAL = {"pau": SIL, "h#": SIL, "#": SIL, "brth": SIL, "ax": "AH", "axr": "ER", "ix": "IH", "ux": "UW", "el": "L",
              "em": "M", "en": "N", "nx": "N", "dx": "D"}  # fmt: skip
@@ -85,7 +87,13 @@ def sentences(prompts: Path, n: int, seed: int) -> list[str]:
 
 
 def festival_utterances(voice: str, texts: Sequence[str]) -> Iterator[Utterance]:
-    """Speak with a festival voice; phone times from its own segments."""
+    """Speak with a festival voice; phone times from its own segments.
+
+    Raises:
+        InputError: festival or the voice is not installed.
+    """
+    if shutil.which("festival") is None:
+        raise InputError("festival is not installed.", _FESTIVAL_REMEDY)
     with tempfile.TemporaryDirectory() as folder:
         commands = [f"({voice})"]
         for k, text in enumerate(texts):
@@ -94,7 +102,9 @@ def festival_utterances(voice: str, texts: Sequence[str]) -> Iterator[Utterance]
                             f'(utt.save.segs u "{folder}/{k}.lab")')  # fmt: skip
         script = Path(folder, "speak.scm")
         script.write_text("\n".join(commands), encoding="utf-8")
-        subprocess.run(["festival", "-b", str(script)], check=True, capture_output=True)
+        done = subprocess.run(["festival", "-b", str(script)], capture_output=True)
+        if done.returncode != 0 or not Path(folder, "0.wav").is_file():
+            raise InputError(f"festival cannot speak as {voice}.", _FESTIVAL_REMEDY)
         for k in range(len(texts)):
             clip = load_audio(Path(folder, f"{k}.wav"))
             yield Utterance(clip, _festival_phones(Path(folder, f"{k}.lab"), clip.duration_s), voice)

@@ -13,7 +13,7 @@ import numpy as np
 from talkclip.engine.models.face import FaceModel
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.models.style_space import StyleSpace
-from talkclip.engine.motion import LearnedMotion
+from talkclip.engine.motion import LearnedMotion, SpokenLine
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.media import load_audio
 from talkclip.gains import LayerGains
@@ -40,7 +40,7 @@ def main() -> None:
         n_frames = frame_count(analysis.clip.duration_s, arguments.fps)
         style = StyleTrack(space.name, arguments.fps, np.tile(space.neutral, (n_frames, 1)))
         gains = LayerGains(expression=0.0, blinks=0.0, head=0.0)
-        track = motion.animate(analysis, style, arguments.fps, 0, gains)
+        track = motion.animate(SpokenLine(analysis, style, 0, gains))
         write_track(track, arguments.out / f"{sound.stem}.csv")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from talkclip.engine.models.nets.pirender.generator import FEWEST_CHANNELS, FIRST_CHANNELS, SIZE_PX
 from talkclip.errors import InputError
 from talkclip_training.pirender.losses import RenderWeights
-from talkclip_training.stages.config import read_tables
+from talkclip_training.stages.config import read_tables, too_small
 
 # Four poolings lie before relu5_1.
 LEAST_PX = 16
@@ -52,13 +52,11 @@ class RenderRun:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        problems = []
-        for name in ("steps", "pairs", "every", "threads", "held_pairs", "held_every"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} is {getattr(self, name)}, below 1")
-        for name in ("warp_steps", "rate_drop_at", "seed", "workers"):
-            if getattr(self, name) < 0:
-                problems.append(f"{name} is {getattr(self, name)}, below 0")
+        problems = too_small(
+            self,
+            ("steps", "pairs", "every", "threads", "held_pairs", "held_every"),
+            ("warp_steps", "rate_drop_at", "seed", "workers"),
+        )
         if self.size < _SMALLEST_PX or self.size % _STEP_PX:
             problems.append(f"size is {self.size}, not a multiple of {_STEP_PX} from {_SMALLEST_PX}")
         channels = self.width * FIRST_CHANNELS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,9 @@ class RunConfig:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        problems = []
-        for name in ("steps", "batch", "frames", "every", "threads"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} is {getattr(self, name)}, below 1")
-        for name in ("warmup", "seed", "temporal_from"):
-            if getattr(self, name) < 0:
-                problems.append(f"{name} is {getattr(self, name)}, below 0")
+        problems = too_small(
+            self, ("steps", "batch", "frames", "every", "threads"), ("warmup", "seed", "temporal_from")
+        )
         for name in ("text_from", "text_to", "text_ramp"):
             if not 0 <= getattr(self, name) <= 1:
                 problems.append(f"{name} is {getattr(self, name)}, outside 0 .. 1")
@@ -82,6 +78,12 @@ def load_config(path: Path) -> StageConfig:
         InputError: it cannot be read, or holds unknown tables, keys or values; everything in one message.
     """
     return StageConfig(**read_tables(path, {"run": RunConfig, "model": ModelConfig, "loss": LossWeights}))
+
+
+def too_small(config: object, counts: Sequence[str], amounts: Sequence[str]) -> list[str]:
+    """A phrase for each of the fields `counts` that is below 1, and of `amounts` that is below 0."""
+    problems = [f"{name} is {getattr(config, name)}, below 1" for name in counts if getattr(config, name) < 1]
+    return problems + [f"{name} is {getattr(config, name)}, below 0" for name in amounts if getattr(config, name) < 0]
 
 
 def read_tables(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:

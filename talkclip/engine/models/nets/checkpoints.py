@@ -6,12 +6,9 @@ Names and shapes of the files are facts of their formats (FuxiVirtualHuman/style
 
 from __future__ import annotations
 
-import pickle
 import re
-import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +16,7 @@ from torch import Tensor, nn
 from talkclip.engine.models.config import ModelConfig, dreamtalk, paper
 from talkclip.engine.models.nets.diffusion import DenoisingModel
 from talkclip.engine.models.nets.model import TalkClipModel
-from talkclip.engine.models.nets.state import require_fit, state_problems
+from talkclip.engine.models.nets.state import read_pickled, require_fit, state_problems
 from talkclip.errors import InputError
 
 STYLETALK_PREFIXES = ("content_encoder.", "style_encoder.", "decoder.")
@@ -56,8 +53,6 @@ _DERIVED = ("decoder.positions", "decoder.place")
 
 
 _AS_CONVOLUTIONS = (".expert_weight", ".gate_in.weight", ".gate_out.weight")
-# What the unpickler makes of bytes that are no checkpoint.
-_DAMAGED = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, struct.error)
 
 
 def load_styletalk(path: str | Path, config: ModelConfig | None = None) -> TalkClipModel:
@@ -111,22 +106,6 @@ def read_state(path: str | Path) -> Mapping[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise InputError(f"{path}: holds no 'model_state_dict' of tensors.", "Give one of StyleTalk or DreamTalk.")
     return state
-
-
-def read_pickled(path: str | Path, remedy: str) -> Any:
-    """What torch saved, if it holds nothing but tensors and plain values.
-
-    Raises:
-        InputError: unreadable, or holds other objects (with `remedy`).
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{path}: holds more than tensors, which is not loaded ({reason}).", remedy) from None
-    except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise InputError(f"{path}: cannot be read ({reason}).", "Give a checkpoint saved by torch.") from None
 
 
 def public_places(model: nn.Module) -> dict[str, tuple[Tensor, tuple[int, ...]]]:

@@ -25,8 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkclip.engine.models.nets.checkpoints import read_pickled
-from talkclip.engine.models.nets.state import state_problems
+from talkclip.engine.models.nets.state import read_pickled, state_problems
 from talkclip.errors import InputError, TalkClipError
 
 PREFIX = "clip:"

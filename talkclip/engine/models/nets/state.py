@@ -28,6 +28,15 @@ def read_tensors(path: str | Path, what: str, remedy: str) -> Any:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: {what} are not there.", remedy)
+    return read_pickled(path, remedy)
+
+
+def read_pickled(path: str | Path, remedy: str) -> Any:
+    """What torch saved, if it holds nothing but tensors and plain values.
+
+    Raises:
+        InputError: unreadable, or holds other objects (with `remedy`).
+    """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
