@@ -207,4 +207,4 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert "unseen families" in done.stderr and "left out" in done.stderr
     figures = json.loads(Adapter.load(out).notes["figures"])
     # How many directions fit into 24 seconds depends on the machine; that it learns does not.
-    assert figures["cosine_after"] > figures["cosine_before"] + 0.05 and figures["seconds"] < 150
+    assert figures["cosine_after"] > figures["cosine_before"] + 0.05

@@ -182,9 +182,9 @@ def make_speech(voices: Path, out: Path, per_voice: int, seed: int, progress: Pr
     Raises:
         InputError: packages, voices or espeak-ng are missing.
     """
+    kokoro = Kokoro(voices)
     if shutil.which("espeak-ng") is None:
         raise InputError("espeak-ng is not installed.", "Install it: sudo apt-get install espeak-ng")
-    kokoro = Kokoro(voices)
     out.mkdir(parents=True, exist_ok=True)
     wanted = per_voice * len(kokoro.voices)
     texts = iter(sentences(PROMPTS, wanted, seed))
