@@ -205,7 +205,7 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     figures = json.loads(Adapter.load(out).notes["figures"])
-    # A quick machine reads all directions within its minute; where the time was too short, that is said.
-    assert "unseen families" in done.stderr and ("left out" in done.stderr or figures["seconds"] < 60)
+    # A quick machine reads all directions in time; where the time was too short, that is said.
+    assert "unseen families" in done.stderr and ("left out" in done.stderr or figures["seconds"] < 120)
     # How many directions fit into 24 seconds depends on the machine; that it learns does not.
     assert figures["cosine_after"] > figures["cosine_before"] + 0.05
