@@ -99,6 +99,8 @@ class Sphinx:
         self._run(pcm)
 
     def _run(self, pcm: bytes) -> None:
+        # Its noise removal would go on from the sound before, and move borders: the same line must align the same.
+        self.decoder.reinit_feat()
         self.decoder.start_utt()
         self.decoder.process_raw(pcm, full_utt=True)
         self.decoder.end_utt()

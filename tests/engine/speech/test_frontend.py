@@ -48,6 +48,14 @@ def test_alignment_of_the_bundled_line(front_end: SpeechFrontEnd, line: AudioCli
     assert [p.symbol for p in analysis.phones.phones if p.symbol in BILABIALS] == list("MBPMMMPMBMM")
 
 
+def test_a_line_is_aligned_alike_whatever_was_heard_before(line: AudioClip, line_text: str) -> None:
+    front_end = SpeechFrontEnd("align", cache=None)
+    first, _ = front_end.phones(line, line_text)
+    for end_s in (1.0, 2.0, 3.0):
+        front_end.phones(line.slice_s(0, end_s), " ".join(line_text.split()[:3]))
+        assert front_end.phones(line, line_text)[0] == first
+
+
 @pytest.mark.parametrize("backend", ["fast", "fast+align"])
 def test_phones_without_transcript(line: AudioClip, line_text: str, front_end: SpeechFrontEnd, backend: str) -> None:
     track, notes = SpeechFrontEnd(backend, cache=None).phones(line)

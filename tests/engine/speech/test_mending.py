@@ -194,10 +194,7 @@ def test_another_transcript_is_aligned_as_a_whole(
     for index in range(15):
         other = other.with_word(index, "nothing but noise")
     track, notes = mended(front_end, line, other, line_text)
-    # The aligner hears the level of what it heard before: a border may move by a few hundredths of a second.
-    assert [phone.symbol for phone in track.phones] == [phone.symbol for phone in whole.phones]
-    for aligned, expected in zip(track.words, whole.words, strict=True):
-        assert aligned.text == expected.text and abs(aligned.start_s - expected.start_s) < 0.06
+    assert (track.phones, track.words) == (whole.phones, whole.words)
     assert "too little in common" in notes[0]
 
 
