@@ -10,12 +10,13 @@ import pytest
 
 from talkclip.audio import AudioClip
 from talkclip.coefficients import arkit_index
+from talkclip.engine.layers.lips import lip_gap
 from talkclip.engine.models.mouth import MouthModel
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, extract_features
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.speech.media import load_audio
-from talkclip.phones import PHONES41, SIL
+from talkclip.phones import BILABIALS, PHONES41, SIL
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -123,3 +124,34 @@ def test_a_louder_vowel_opens_the_jaw_further_and_closures_stay(analysis: Speech
         np.testing.assert_allclose(spoken_up[: half - 40], normal[: half - 40], atol=1e-6)
         assert np.abs(spoken_up[half:] - normal[half:])[normal[half:] < 0.01].mean() < 0.03
     assert gains[0] > 0.02 and gains[0] > 1.5 * gains[1]
+
+
+@pytest.fixture(scope="module")
+def unheard(analysis: SpeechAnalysis) -> SpeechAnalysis:
+    """The line as the recogniser hears it, but each p, b and m was taken for a t."""
+    heard = SpeechFrontEnd("fast", cache=None).analyse(analysis.clip)
+    phones = tuple(dataclasses.replace(p, symbol="T") if p.symbol in BILABIALS else p for p in heard.phones.phones)
+    return dataclasses.replace(heard, phones=dataclasses.replace(heard.phones, phones=phones))
+
+
+def test_lips_shut_where_the_recogniser_was_wrong(analysis: SpeechAnalysis, unheard: SpeechAnalysis) -> None:
+    said = analysis.phones.spans(BILABIALS)
+    counts = []
+    for model in (MouthModel.load(), dataclasses.replace(MouthModel.load(), lips=None)):
+        track = model.predict(unheard, 60.0)
+        gap, times = lip_gap(track.values), track.times_s
+        limit = 0.15 * np.percentile(gap, 90)
+        counts.append(sum(gap[(times > a - 0.03) & (times < b + 0.03)].min() < limit for a, b in said))
+    assert counts[0] >= 0.6 * len(said) and counts[0] > counts[1], counts
+
+
+def test_without_words_rounded_vowels_round_too(analysis: SpeechAnalysis) -> None:
+    track = MouthModel.load().predict(SpeechFrontEnd("fast", cache=None).analyse(analysis.clip), 60.0)
+
+    def mean(channel: str, symbols: str) -> float:
+        spans = analysis.phones.spans(frozenset(symbols.split()))
+        inside = np.any([(track.times_s > a) & (track.times_s < b) for a, b in spans], axis=0)
+        return float(track.channel(channel)[inside].mean())
+
+    assert mean("mouthPucker", "UW W") > mean("mouthPucker", "IY EY AA AE") + 0.08
+    assert mean("mouthStretchLeft", "IY EY") > mean("mouthStretchLeft", "UW W OW") + 0.08

@@ -87,6 +87,11 @@ def window_features(features: AcousticFeatures, phones: PhoneTrack, context: int
     frames = np.concatenate(
         [features.mel, features.posteriors, _soft_phones(phones, len(features.mel), features.fps, first_frame)], 1
     )
+    return windows(frames, context)
+
+
+def windows(frames: np.ndarray, context: int) -> np.ndarray:
+    """(F, I) -> (F, (2 * context + 1) * I): each frame with its neighbours; the ends repeat."""
     padded = np.pad(frames, ((context, context), (0, 0)), mode="edge")
     return np.concatenate([padded[k : k + len(frames)] for k in range(2 * context + 1)], axis=1)
 

@@ -3,17 +3,20 @@
 A linear map over a window of a tenth of a second. Short context keeps articulation crisp, and what a wider network
 gained on held-out sentences it lost on real faces (see docs/model_cards/mouth.md). Its targets are a table of visemes,
 in which every "a" opens alike; how far a jaw really drops is corrected by a smaller map fitted to captured speech.
+Where phones are only recognised, a small network hears the lips' shapes, and closures that the recogniser missed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
-from talkclip.engine.models.inputs import window_features
+from talkclip.engine.models.inputs import window_features, windows
+from talkclip.engine.models.lip_network import SHUT, LipNetwork
 from talkclip.engine.speech.features import AcousticFeatures
 from talkclip.engine.speech.frontend import SpeechAnalysis
 from talkclip.engine.weights.registry import find_weight
@@ -38,9 +41,18 @@ _NEARLY_SHUT = 0.06
 # What it hears: loudness and eight bands at these frames around (20 ms each).
 _AROUND = (-6, -3, 0, 3, 6)
 _BANDS = 8
-# How far around a frame its values depend on the sound: the map's window, the softened phones (0.04 s each), smoothing
-# (four deviations, twice), sampling between two frames, and a frame to spare.
-REACH_S = 0.36
+# The network's share of what holds the lips apart, and of the lips' other channels.
+_NETWORK_OPENING_SHARE, _NETWORK_LIPS_SHARE = 0.3, 0.8
+_OPENING = ("jawOpen", "mouthLowerDown", "mouthUpperUp")
+_TONGUE_AND_CHIN = frozenset(("tongueOut", "jawForward"))
+# From where to where its word that the lips are shut counts; it is unsure at the edges of a closure.
+_SHUT_FROM, _SHUT_FULL = 0.5, 0.9
+# What lets go where it says so, and what presses at least.
+_LETS_GO = (*_OPENING, "mouthFunnel", "mouthShrugUpper")
+_PRESSES = {"mouthPress": 0.30, "mouthRollLower": 0.10, "mouthRollUpper": 0.08}
+# How far around a frame its values depend on the sound: the network's window (0.10 s), the softened phones (0.04 s),
+# smoothing (four deviations, twice), sampling between two frames, and a frame to spare.
+REACH_S = 0.42
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,12 +62,14 @@ class MouthModel:
     Attributes:
         channels: names as the map speaks them; a name without side stands for both sides.
         weights: per kind, float32 (inputs + 1, channels), the bias in the last row.
-        captured: float32 (`correction_inputs` + 1, `CORRECTED`), likewise; None corrects nothing.
+        captured: per kind, float32 (`correction_inputs` + 1, `CORRECTED`), likewise; None corrects nothing.
+        lips: hears the lips' shapes where phones are only recognised; None leaves them to the map.
     """
 
     channels: tuple[str, ...]
     weights: dict[str, np.ndarray]
-    captured: np.ndarray | None = None
+    captured: dict[str, np.ndarray] | None = None
+    lips: LipNetwork | None = None
 
     @classmethod
     def load(cls) -> MouthModel:
@@ -66,7 +80,9 @@ class MouthModel:
         """
         with np.load(find_weight("mouth"), allow_pickle=False) as data:
             channels = tuple(str(name) for name in data["channels"])
-            return cls(channels, {kind: data[f"weight_{kind}"] for kind in KINDS}, data["captured"])
+            weights = {kind: data[f"weight_{kind}"] for kind in KINDS}
+            captured = {kind: data[f"captured_{kind}"] for kind in KINDS}
+            return cls(channels, weights, captured, LipNetwork.of(data))
 
     def predict(
         self, analysis: SpeechAnalysis, fps: float, first_frame: int = 0, end_frame: int | None = None
@@ -91,16 +107,41 @@ class MouthModel:
         begin = max(int((times_s[0] - REACH_S) * rate), 0)
         stretch = slice(begin, int(np.ceil((times_s[-1] + REACH_S) * rate)) + 1)
         features = analysis.features.stretch(stretch)
-        inputs = window_features(features, analysis.phones, CONTEXT, begin)
-        curves = (inputs @ weight[:-1] + weight[-1]) * _AMPLITUDE
-        curves = np.clip(_smoothed(curves, self.channels, rate), 0, 1)
+        frames = window_features(features, analysis.phones, 0, begin)
+        curves = (windows(frames, CONTEXT) @ weight[:-1] + weight[-1]) * _AMPLITUDE
+        lips = self.lips if kind == "recognised" else None
+        heard = dict(zip(lips.outputs, lips.predict(frames).T, strict=True)) if lips else {}
+        curves = np.clip(_smoothed(self._with_lips(curves, heard), self.channels, rate), 0, 1)
         if self.captured is not None:
-            curves = self._corrected(curves, features, self.captured)
+            curves = self._corrected(curves, features, self.captured[kind])
+        if heard:
+            curves = self._shut(curves, heard[SHUT])
         clock_s = (begin + np.arange(len(curves))) / rate
         values = np.zeros((len(times_s), len(ARKIT52)), np.float32)
         for name, curve in zip(self.channels, curves.T, strict=True):
             values[:, _columns(name)] = np.interp(times_s, clock_s, curve)[:, None]
         return CoefficientTrack("arkit52", ARKIT52, fps, values, float(times_s[0]))
+
+    def _with_lips(self, curves: np.ndarray, heard: Mapping[str, np.ndarray]) -> np.ndarray:
+        """(F, channels) with what the network heard, in place of what the map did or mixed with it."""
+        curves = curves.copy()
+        for column, name in enumerate(self.channels):
+            if name in heard and name not in _TONGUE_AND_CHIN:
+                share = _NETWORK_OPENING_SHARE if name in _OPENING else _NETWORK_LIPS_SHARE
+                curves[:, column] += share * (heard[name] - curves[:, column])
+        return curves
+
+    def _shut(self, curves: np.ndarray, shut: np.ndarray) -> np.ndarray:
+        """(F, channels) with lips shut where the network says so (F,)."""
+        curves = curves.copy()
+        sure = np.clip((shut - _SHUT_FROM) / (_SHUT_FULL - _SHUT_FROM), 0, 1)
+        sure = sure * sure * (3 - 2 * sure)
+        for column, name in enumerate(self.channels):
+            if name in _LETS_GO:
+                curves[:, column] *= 1 - sure
+            elif name in _PRESSES:
+                curves[:, column] = np.maximum(curves[:, column], _PRESSES[name] * sure)
+        return curves
 
     def _corrected(self, curves: np.ndarray, features: AcousticFeatures, captured: np.ndarray) -> np.ndarray:
         """(F, channels) with the channels of `CORRECTED` moved towards captured speech."""

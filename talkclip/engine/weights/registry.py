@@ -92,7 +92,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "mouth",
-            "4f9c444d3fefca28bd6c789fede3ba943865dcef5f456a4ddd03fb2a665078d7",
+            "c8cd3c873415377da3c7a9aa43c2ac18d9f9423820f97e6331a958095197d6d2",
             "mouth.npz",
         ),
         # Face detection, 468 landmarks and the person mask: from the wheel mediapipe==0.10.21 (Apache-2.0), unchanged.

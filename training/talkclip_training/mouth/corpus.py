@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy.signal
 import soxr
 
 from talkclip.audio import AudioClip
@@ -215,6 +216,36 @@ def in_a_room(utterance: Utterance, rng: np.random.Generator) -> Utterance:
     samples = samples + 10 ** (rng.uniform(-80, -45) / 20) * rng.standard_normal(samples.size)
     clip = AudioClip(np.clip(samples, -1, 1).astype(np.float32), utterance.clip.sample_rate, utterance.voice)
     return dataclasses.replace(utterance, clip=clip)
+
+
+def at_speed(utterance: Utterance, speed: float) -> Utterance:
+    """Pitch, formants and tempo raised together: another speaker's vocal tract."""
+    clip = utterance.clip
+    samples = np.asarray(soxr.resample(clip.samples, clip.sample_rate * speed, clip.sample_rate), np.float32)
+    faster = AudioClip(samples, clip.sample_rate, utterance.voice)
+    phones = []
+    for phone in utterance.phones.phones:
+        start_s, end_s = phone.start_s / speed, min(phone.end_s / speed, faster.duration_s)
+        if end_s - start_s > 1e-3:
+            phones.append(Phone(phone.symbol, start_s, end_s))
+    return dataclasses.replace(utterance, clip=faster, phones=PhoneTrack(tuple(phones), (), faster.duration_s, "file"))
+
+
+def in_noise(clip: AudioClip, rng: np.random.Generator) -> AudioClip:
+    """Recorded badly: an echo of 0.15-0.5 s, noise 8-28 dB below the loud parts, a tilted spectrum."""
+    rate, samples = clip.sample_rate, clip.samples.astype(np.float64)
+    echo_s = np.arange(int(0.25 * rate)) / rate
+    echo = rng.standard_normal(len(echo_s)) * 10 ** (-3 * echo_s / rng.uniform(0.15, 0.5))
+    echo *= rng.uniform(0.08, 0.48) / np.sqrt((echo**2).sum())
+    echo[0] = 1
+    heard = scipy.signal.fftconvolve(samples, echo)[: samples.size]
+    hertz = np.fft.rfftfreq(samples.size, 1 / rate)
+    noise = np.fft.rfft(rng.standard_normal(samples.size)) / np.maximum(hertz, 50) ** rng.uniform(0, 0.6)
+    noise = np.fft.irfft(noise, samples.size)
+    heard += noise / noise.std() * np.percentile(np.abs(heard), 95) * 10 ** (-rng.uniform(8, 28) / 20)
+    tilt_db = rng.uniform(-2, 2) * np.log2(np.maximum(hertz, 100) / 1000)
+    heard = np.fft.irfft(np.fft.rfft(heard) * 10 ** (tilt_db / 20), samples.size)
+    return AudioClip((heard / max(np.abs(heard).max(), 1e-6) * 0.7).astype(np.float32), rate, clip.name)
 
 
 def jittered(track: PhoneTrack, rng: np.random.Generator) -> PhoneTrack:

@@ -145,15 +145,20 @@ def _window(times_s: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
     return np.asarray(np.exp(-0.5 * (outside / (_REACH_S / 1.5)) ** 2) * np.clip((end_s - start_s) / 0.06, 0.3, 1.0))
 
 
+def closing(phone: Phone, times_s: np.ndarray) -> np.ndarray:
+    """(T,) 0..1: how far a bilabial or labiodental owns the mouth."""
+    centre, half = (phone.start_s + phone.end_s) / 2, max(_CLOSURE_S, phone.end_s - phone.start_s) / 2
+    share = np.clip(1 - (np.abs(times_s - centre) - half) / _EDGE_S, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share))
+
+
 def _with_closures(curves: np.ndarray, phones: Sequence[Phone], times_s: np.ndarray) -> np.ndarray:
     """Bilabials shut and labiodentals bite whatever their neighbours want."""
     out = curves.copy()
     for phone in phones:
         if phone.symbol not in BILABIALS | LABIODENTALS:
             continue
-        centre, half = (phone.start_s + phone.end_s) / 2, max(_CLOSURE_S, phone.end_s - phone.start_s) / 2
-        share = np.clip(1 - (np.abs(times_s - centre) - half) / _EDGE_S, 0, 1)[:, None]
-        share = share * share * (3 - 2 * share)
+        share = closing(phone, times_s)[:, None]
         target = np.array([TARGETS[phone.symbol][0].get(channel, 0.0) for channel in CHANNELS])
         out = out * (1 - share) + target * share
     return out
