@@ -3,7 +3,8 @@
 Ridge regression from a short window of acoustic features and phones to viseme targets rendered on exactly aligned
 speech, one map for recognised phones (which are wrong at times: lean on the acoustics) and one for aligned phones
 (which are right: lean on them). Prints correlations on held-out voices and sentences; writes the weights and the
-hashes of the data that made them. Afterwards `talkclip_training.mouth.captured` adds its correction to the file.
+hashes of the data that made them. Afterwards `talkclip_training.mouth.captured` and then `.network` add
+their parts to the file.
 """
 
 from __future__ import annotations
