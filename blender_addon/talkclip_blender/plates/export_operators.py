@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
-from .. import compat
+from .. import compat, modal
 from ..character import face
-from . import export, modal, record
+from . import export, record
 from .operators import PlateOperator, busy_or_nobody, character_of
 
 
