@@ -31,6 +31,7 @@ def placeholder(text: str) -> dict[str, str]:
 
 def draw_progress(layout: Any, fraction: float, text: str) -> None:
     """A bar, where Blender has one."""
+    text = text[:1].upper() + text[1:]
     if compat.HAS_PROGRESS_BAR:
         layout.progress(factor=fraction, text=text)
     else:
