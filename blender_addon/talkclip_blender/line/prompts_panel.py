@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import bpy
 
 from ..character import face
+from ..frame_rate import scene_fps
 from ..panel import CharacterPanel, placeholder
-from . import cutting, intensity, reading, sound
+from . import cutting, intensity, reading
 
 _ROWS = 4
 _WIDE_PX = 300  # of the sidebar: room for a third column
@@ -82,7 +83,7 @@ class TALKCLIP_PT_prompts(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blen
         """Blender draws this."""
         layout = self.layout
         line = face.face_mesh(context.active_object).talkclip
-        fps = sound.scene_fps(context.scene)
+        fps = scene_fps(context.scene)
         if cutting.rate_changed(line, fps):
             _draw_rate(layout, line, fps)
         if is_simple(line):

@@ -21,11 +21,11 @@ from bpy.props import (
     StringProperty,
 )
 
-from talkclip.timebase import fps_fraction
 from talkclip.timeline import BLEND_S, INTENSITY_MAX
 
 from .. import compat
-from . import intensity
+from ..frame_rate import scene_fps
+from . import intensity, sound
 from .word_properties import TalkClipWord
 
 _PROMPT_NAME = "Prompt"
@@ -61,9 +61,7 @@ def _set_intensity(self: TalkClipSegment, value: float) -> None:
 def _whole_line_changed(self: TalkClipSegment, context: bpy.types.Context) -> None:
     """A segment that no longer lasts as long as the sound needs frames of its own."""
     if not self.whole_line and self.frame_end <= self.frame_start:
-        from .sound import extent_of  # `sound` builds on this module
-
-        extent = extent_of(self.id_data.talkclip, context.scene)
+        extent = sound.extent_of(self.id_data.talkclip, context.scene)
         self.frame_start, self.frame_end = extent.first, extent.end
 
 
@@ -205,11 +203,6 @@ class LineSettings:
         default=True,
         override=_OVERRIDE,
     )
-
-
-def scene_fps(scene: bpy.types.Scene) -> float:
-    """Frames per second; exactly 30000/1001 for NTSC, though Blender keeps 1.001 in single precision."""
-    return float(fps_fraction(scene.render.fps / scene.render.fps_base))
 
 
 def add_edit(segment: Any, text: str = "", weight: float = EDIT_WEIGHT) -> Any:

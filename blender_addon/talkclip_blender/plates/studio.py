@@ -22,7 +22,7 @@ from talkclip.errors import InputError, TalkClipError
 
 from .. import compat
 from ..character import axes, face
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import colors
 from .throwaway import Throwaway
 

@@ -20,6 +20,7 @@ from talkclip.errors import TalkClipError
 
 from .. import compat, modal, redraw
 from ..character import face
+from ..frame_rate import scene_fps
 from ..line import segments, sound
 from . import link, speech, takes
 from .edits import Base
@@ -177,7 +178,7 @@ def _tick() -> float | None:
 
 def _wanted(mesh: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Any, ...]:
     """What is typed now; equal for equal prompts, intensities and edits."""
-    fps = sound.scene_fps(scene)
+    fps = scene_fps(scene)
     timeline = segments.timeline_of(mesh.talkclip, sound.line_of(mesh.talkclip, scene), fps)
     return compat.session_id(mesh) or mesh.name, fps, timeline.to_json()
 

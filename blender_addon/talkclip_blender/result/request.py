@@ -19,6 +19,7 @@ from talkclip.timeline import PromptTimeline
 
 from .. import compat
 from ..character import face
+from ..frame_rate import scene_fps
 from ..line import scripts, segments, sound, words
 from ..properties import TalkClipCharacter
 from . import strips
@@ -85,7 +86,7 @@ def plan(
     for owner in owners(found):
         strips.require_free(owner)
     character: TalkClipCharacter = found.mesh.talkclip
-    line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
+    line, fps = sound.line_of(character, scene), scene_fps(scene)
     script = scripts.parts_of(character) if from_script else ()
     prompts = [part.prompt for part in script or character.segments]
     prompt = " | ".join(filter(None, prompts)) or "neutral"

@@ -11,7 +11,7 @@ import bpy
 
 from talkclip.errors import TalkClipError
 
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import gains, keying, parts, rest, strips
 
 _SAME_FRAME = 1e-3
