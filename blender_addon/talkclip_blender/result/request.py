@@ -23,7 +23,7 @@ from ..frame_rate import scene_fps
 from ..line import scripts, segments, sound, words
 from ..properties import TalkClipCharacter
 from . import strips
-from .asked import description
+from .asked import description, styles_said
 from .channels import owners
 from .edits import Base, NoBase, base_for
 
@@ -48,6 +48,8 @@ class Plan:
     """For the list of takes."""
     label: str
     """For the Action."""
+    styles: str
+    """The request's style clips; see `asked.styles_said`."""
     base: Base | NoBase
     """The take to change, where only prompts have changed; without one, all frames are asked for."""
 
@@ -91,7 +93,9 @@ def plan(
     prompts = [part.prompt for part in script or character.segments]
     prompt = " | ".join(filter(None, prompts)) or "neutral"
     request = request_of(character, line, fps, found.space, script)
-    base = base_for(found, description(request), line.start_frame, fps) if changes_only else NoBase("")
+    styles, base = styles_said(request.styles), NoBase("")
+    if changes_only:
+        base = base_for(found, description(request), styles, line.start_frame, fps)
     return Plan(
         request=request,
         line=line,
@@ -102,6 +106,7 @@ def plan(
         fps=fps,
         prompt=prompt,
         label=f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt}"[:_LABEL_LENGTH],
+        styles=styles,
         base=base,
     )
 

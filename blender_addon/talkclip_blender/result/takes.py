@@ -16,8 +16,8 @@ from . import gains, keying, parts, rest, strips
 
 _SAME_FRAME = 1e-3
 _COPIED = (
-    "frame_start", "frame_end", "fps", "channels", "has_head", "request", "engine", "timeline", "asked", "digest",
-    "notes",
+    "frame_start", "frame_end", "fps", "channels", "has_head", "request", "engine", "timeline", "asked", "styles",
+    "digest", "notes",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from talkclip.errors import InputError
 from .. import compat
 from ..chosen import settings_of
 from . import pythons
-from .operator import ServiceOperator
+from .button import ServiceOperator
 from .settings import Settings
 from .state import Removal, service
 

@@ -11,9 +11,9 @@ from bpy.props import EnumProperty
 
 from ..chosen import settings_of
 from . import connection
+from .button import ServiceOperator
 from .engine_place import EnginePlace
 from .local_server import RUNNING, ServerState
-from .operator import ServiceOperator
 from .state import service
 
 
