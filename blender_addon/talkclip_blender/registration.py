@@ -86,6 +86,7 @@ CLASSES: tuple[type, ...] = (
     speak_operator.TALKCLIP_OT_speak,
     take_operators.TALKCLIP_OT_show_take,
     take_operators.TALKCLIP_OT_duplicate_take,
+    take_operators.TALKCLIP_OT_compare_takes,
     take_operators.TALKCLIP_OT_delete_take,
     take_operators.TALKCLIP_OT_keep_take,
     bake_operators.TALKCLIP_OT_bake,

@@ -80,6 +80,11 @@ class TALKCLIP_PT_takes(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
         column.operator("talkclip.duplicate_take", text="", icon="DUPLICATE")
         column.operator("talkclip.delete_take", text="", icon="TRASH")
         column.operator("talkclip.keep_take", text="", icon="CHECKMARK")
+        beside = character.side_by_side is not None
+        self.layout.operator(
+            "talkclip.compare_takes", text="Remove the Copy beside It" if beside else "Side by Side",
+            icon="X" if beside else "MOD_MIRROR", depress=beside,
+        )  # fmt: skip
         if character.active_take < len(character.takes):
             take = character.takes[character.active_take]
             box = self.layout.box().column(align=True)

@@ -94,6 +94,10 @@ class ResultSettings:
         name="Take", description="The take that is chosen in the list; it plays", update=takes.chosen,
         override=_IN_OVERRIDES,
     )  # fmt: skip
+    side_by_side: PointerProperty(
+        name="Side by Side", description="The copy that plays another take", type=bpy.types.Collection,
+        override=_IN_OVERRIDES,
+    )  # fmt: skip
     gain_mouth: _gain("Mouth", "How much of the spoken mouth plays over your own animation.")
     gain_expression: _gain("Expression", "How much of what the prompt asks for is added.")
     gain_blinks: _gain("Blinks", "How much of the blinks is added.")
