@@ -54,7 +54,7 @@ class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
         row = layout.row(align=True)
         row.prop(take, "star", text="", icon="SOLO_ON" if take.star else "SOLO_OFF", emboss=False)
         playing = "PLAY" if takes.is_shown(take) else "BLANK1"
-        columns = row.split(factor=0.45, align=True)
+        columns = row.split(factor=0.6, align=True)
         columns.prop(take, "label", text="", icon="REC" if take.live else playing, emboss=False)
         columns.label(text=take.prompt)
 
