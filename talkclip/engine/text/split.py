@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from talkclip.engine.text import lexicon
+from talkclip.engine.text.idioms import find_idioms
 from talkclip.engine.text.sides import SIDE_WORDS, is_side_or_share
 
 # A dot or comma between digits is part of a number, a hyphen inside a word part of the word.
@@ -73,10 +74,11 @@ def _at_joining_words(tokens: list[str], mark: str) -> list[Piece]:
         if words:
             found.append(Piece(lead, " ".join(words).replace("\ue000", " "), "" if found else mark))
 
+    held = _in_idioms(tokens)
     for number, token in enumerate(tokens):
         word = token.lower().strip("'\"")
         rest = [w.lower() for w in tokens[number + 1 :]]
-        if word in lexicon.words_that("leads") and not _belongs(word, words, rest):
+        if word in lexicon.words_that("leads") and number not in held and not _belongs(word, words, rest):
             close()
             # "but not", "and without": the negation is what counts
             lead, words = (word if words or lead not in _NEGATING_LEADS else lead), []
@@ -84,6 +86,13 @@ def _at_joining_words(tokens: list[str], mark: str) -> list[Piece]:
             words.append(token)
     close()
     return found
+
+
+def _in_idioms(tokens: list[str]) -> set[int]:
+    """Indices of the tokens that belong to an idiom: "over the moon" is one piece."""
+    words = [(number, word) for number, token in enumerate(tokens) for word in lexicon.word_list(token)]
+    found = find_idioms([word for _, word in words])
+    return {number for idiom in found for number, _ in words[idiom.start : idiom.end]}
 
 
 def _belongs(word: str, before: list[str], rest: list[str]) -> bool:
@@ -154,7 +163,7 @@ def _only_says_where(piece: Piece, before: Piece) -> bool:
 def _only_denies(piece: Piece) -> bool:
     """'She isn't.', ': none', 'not at all': it denies the clause before."""
     words = lexicon.word_list(piece.text)
-    if not words or not piece.mark or piece.lead not in ("", "but"):
+    if not words or not piece.mark or piece.lead not in ("", "but") or find_idioms(words):
         return False
     weak_mark = "?" not in piece.mark and ":" not in piece.mark
     denies = [word in lexicon.words_that("final_negations") for word in words]
