@@ -222,13 +222,13 @@ def units_of_region(region: str) -> tuple[int, ...]:
     return tuple(_table("movements.json")["regions_at_rest"].get(region, ()))
 
 
-def default_units(region: str, with_amount: bool) -> tuple[tuple[int, float], ...]:
-    """What a region means by itself ("tongue"), or when only an amount follows ("jaw 30 %"); may be empty."""
+def default_units(region: str, with_amount: bool) -> tuple[str, tuple[tuple[int, float], ...]]:
+    """What a region does by itself ("tongue"), or when only an amount follows ("jaw 30 %"): action, units (or none)."""
     table = _table("movements.json")
     action = table["default_action"].get(region, "")
     if with_amount:
         action = table["default_action_with_amount"].get(region, action)
-    return units_for(region, action)
+    return action, units_for(region, action)
 
 
 def usual_strength() -> float:

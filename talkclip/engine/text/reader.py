@@ -8,6 +8,7 @@ from talkclip.engine.text import lexicon
 from talkclip.engine.text.amounts import PLAIN_LEVEL, Amounts, find_amounts
 from talkclip.engine.text.clause import PART_OF_REGION, Clause, Feeling
 from talkclip.engine.text.degrees import Degrees, felt, find_degrees
+from talkclip.engine.text.extent import JAW_DROP, coded_jaw, jaw_extent, lid_extent
 from talkclip.engine.text.gaze import GAZE_UNITS, Gaze, find_gaze
 from talkclip.engine.text.idioms import find_idioms
 from talkclip.engine.text.marks import Hit, Marks
@@ -88,6 +89,7 @@ class ClauseReader:
         self._degrees = find_degrees(self._marks, self._pairs.regions, self._beginnings(moves, feelings))
         self._settle_negation([m.hit.start for m in moves], said, [start for start, _, _ in feelings], turned_off)
         shown = [self._coded(move) for move in self._amounts.moves]
+        shown += [AuMove(*coded_jaw(m.level)) for m in shown if m.au == JAW_DROP and m.au not in self._amounts.plain]
         lessened: list[int] = []
         for move in moves:
             if self._removal == move.hit.start:  # the "drop" of "drop the smile"
@@ -218,7 +220,9 @@ class ClauseReader:
                 means = lexicon.negated_means(pair.region.name, pair.action)
                 wide = "wide" in self._words  # "without opening the eyes wide" does not shut them
                 instead = () if wide else lexicon.units_for(pair.region.name, means)
-                found.append(Move(pair.place, pair.units, self._side_of(pair), instead=instead))
+                side = self._side_of(pair)
+                named = {"region": pair.region.name, "action": pair.action}
+                found.append(Move(pair.place, pair.units, side, instead=instead, **named))
         return found
 
     def _side_of(self, pair: Pair) -> str:
@@ -235,10 +239,10 @@ class ClauseReader:
             return found
         amount = self._amounts.level is not None or any(w in lexicon.words_that("comparing") for w in self._words[:2])
         for region in self._pairs.idle:
-            units = lexicon.default_units(region.name, amount and not moves_already)
+            action, units = lexicon.default_units(region.name, amount and not moves_already)
             if units:
                 side = self._sides.nearest(region.start, region.end, self._marks.used)
-                found.append(Move(region, units, side))
+                found.append(Move(region, units, side, region=region.name, action=action))
                 self._marks.mark(region.start, region.end)
         idle = tuple(r for r in self._pairs.idle if not any(r == m.hit for m in found))
         self._pairs = replace(self._pairs, idle=idle)
@@ -255,11 +259,16 @@ class ClauseReader:
                 return
             units = move.instead
         denied += move.rules_out
-        for au, amount in self._scaled(level, units):
+        for au, amount in self._reached(move) or self._scaled(level, units):
             side = "both" if au in GAZE_UNITS and not move.fixed else move.side
             shown.append(AuMove(au, amount, side))
             if self._sides.unequal and side in ("left", "right"):
                 shown.append(AuMove(au, WEAKER_SHARE * amount, "right" if side == "left" else "left"))
+
+    def _reached(self, move: Move) -> list[tuple[int, float]]:
+        """(action unit, level) of lids and jaw where the text says how far they go."""
+        amount, factor = self._amounts.level, self._degrees.factor(move.hit)
+        return lid_extent(move.region, move.action, amount, factor) or jaw_extent(move.units, amount, factor)
 
     def _coded(self, move: AuMove) -> AuMove:
         """A unit by its code takes the clause's side and degree where the code has none."""

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from talkclip.engine.text import lexicon
+from talkclip.engine.text.amounts import is_amount
 from talkclip.engine.text.idioms import find_idioms
 from talkclip.engine.text.sides import SIDE_WORDS, is_side_or_share
 
@@ -22,6 +23,11 @@ _LEADS_OF_A_TAIL = frozenset({"", "but", "and", "yet", "though"})
 # What a clause such as "She isn't." says about the one before.
 _DENIAL = "not at all"
 _PLACES = frozenset({"over", "under", "above", "below", "behind", "beneath", "underneath", "through"})
+_LETTER_OF_A_CODE = re.compile(
+    r"\s*[,;:(]\s*(?:at )?((?:intensity|level|strength|grade)\s*[:=]?\s*(?-i:[A-E])|"
+    r"(?-i:[A-E])[ -](?:intensity|level))\b\)?",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"[\d.,%]+$")
 
 
@@ -46,7 +52,8 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
 
 
 def _keep_together(text: str) -> str:
-    """8/10 is one amount, "anything but" one negation: neither is two clauses."""
+    """8/10 is one amount, "anything but" one negation, "AU9, intensity E" one code: none is two clauses."""
+    text = _LETTER_OF_A_CODE.sub(r" \1", text)
     text = re.sub(r"(?<=\d)\s*/\s*(?=\d)", "\ue001", text)
     return re.sub(
         r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b",
@@ -122,7 +129,7 @@ def _only_names_a_region(text: str) -> bool:
 def _join_tails(pieces: list[Piece]) -> list[Piece]:
     joined: list[Piece] = []
     for piece in pieces:
-        if joined and (_only_says_how(piece) or _only_says_where(piece, joined[-1])):
+        if joined and (is_amount(piece.text) or _only_says_how(piece) or _only_says_where(piece, joined[-1])):
             joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {piece.lead} {piece.text}")
         elif joined and _only_denies(piece):
             joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {_DENIAL}")
