@@ -221,8 +221,8 @@ class ClauseReader:
                 wide = "wide" in self._words  # "without opening the eyes wide" does not shut them
                 instead = () if wide else lexicon.units_for(pair.region.name, means)
                 side = self._side_of(pair)
-                named = {"region": pair.region.name, "action": pair.action}
-                found.append(Move(pair.place, pair.units, side, instead=instead, **named))
+                move = Move(pair.place, pair.units, side, instead=instead, region=pair.region.name, action=pair.action)
+                found.append(move)
         return found
 
     def _side_of(self, pair: Pair) -> str:
