@@ -27,7 +27,7 @@ class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming r
         empty = not item.whole_line and item.frame_end <= item.frame_start
         text = {} if empty else placeholder("neutral")
         row = layout.split(factor=0.62, align=True)
-        row.prop(item, "prompt", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
+        row.prop(item, "row_text", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
         wide = context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
         if wide:
             row = row.split(factor=0.6, align=True)

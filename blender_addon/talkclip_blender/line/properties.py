@@ -25,7 +25,7 @@ from talkclip.timeline import BLEND_S, INTENSITY_MAX
 
 from .. import compat
 from ..frame_rate import scene_fps
-from . import intensity, sound
+from . import intensity, intensity_groups, sound
 from .word_properties import TalkClipWord
 
 _PROMPT_NAME = "Prompt"
@@ -65,11 +65,23 @@ def _whole_line_changed(self: TalkClipSegment, context: bpy.types.Context) -> No
         self.frame_start, self.frame_end = extent.first, extent.end
 
 
+def _prompt_changed(self: TalkClipSegment, _context: bpy.types.Context) -> None:
+    intensity_groups.name_groups(self.id_data)
+
+
 class TalkClipSegment(bpy.types.PropertyGroup):
     """One prompt over a span of the line."""
 
     uid: StringProperty(name="Identity", description="Never changes; what keys and takes refer to", override=_OVERRIDE)
-    prompt: StringProperty(name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE, options=_WHILE_TYPING)
+    prompt: StringProperty(
+        name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE, options=_WHILE_TYPING, update=_prompt_changed
+    )
+    # The same for the rows of lists: Blender takes a field that changes with each letter for a search, and gives half
+    # of a row to the cross that empties it.
+    row_text: StringProperty(
+        name=_PROMPT_NAME, description=_PROMPT_HELP, get=lambda self: self.prompt,
+        set=lambda self, value: setattr(self, "prompt", value),
+    )  # fmt: skip
     # For scripts. What is shown and keyed is the object's custom property behind it.
     intensity: FloatProperty(
         name="Intensity", description=intensity.HELP, min=0.0, max=INTENSITY_MAX, default=intensity.DEFAULT,
