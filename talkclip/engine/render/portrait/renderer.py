@@ -81,7 +81,8 @@ class PortraitRenderer:
         self._source = np.ascontiguousarray(screen[:, :2])
         self._sort_triangles()
         ids = draw(screen, self._front, self.size, self.size)[1]
-        self.plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0)
+        gap = self._gap(screen) if mouth_open(person.landmarks) else None
+        self.plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0, gap)
         self.light = self._estimate_light(shown, ids)
         self._before = self.light.brightness(self._normals(shown))
         # What the default head's hair and lips hide may be open here: a floor keeps the quotient calm.
@@ -272,6 +273,14 @@ class PortraitRenderer:
         self._depth = np.where(cheek, 0.30 * np.exp(-behind / 0.02), 1.0).astype(np.float32)
         self._wet = np.where(cheek, 0.25, 1.0).astype(np.float32)
         self._inside_albedo = mesh.paint[inside, 3:6].copy()
+
+    def _gap(self, screen: np.ndarray) -> np.ndarray:
+        """(F, F) bool: what the portrait shows between the lips of the fitted head."""
+        fine = self.person.fine.shape[0]
+        scaled = screen * np.array([fine / self.size, fine / self.size, 1.0], np.float32)
+        ids = draw(scaled, self._front, fine, fine)[1]
+        eyes = self.mesh.side[self._front[:, 0]] >= 0
+        return (ids >= self._n_front) & ~eyes[np.maximum(ids, 0)]
 
     def _lip_rim(self) -> np.ndarray:
         """(V,) factor that draws the line between lips: a portrait with an open mouth has none to give."""
