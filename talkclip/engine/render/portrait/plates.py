@@ -55,6 +55,11 @@ class Plates:
     zone: np.ndarray
     background: np.ndarray
 
+    def alone(self) -> np.ndarray:
+        """(F, F, 4) `person` without what the portrait's background left in its outline."""
+        cover = self.person[..., 3:]
+        return np.concatenate([self.skin * cover, cover], -1)
+
 
 def make_plates(
     image: np.ndarray, fine: np.ndarray, landmarks: np.ndarray, face: np.ndarray, gap: np.ndarray | None
