@@ -229,7 +229,9 @@ class PortraitRenderer:
         for number, (center, reach, kinds) in enumerate(places):
             away = np.linalg.norm((middles - center) * [0.9, 1.1, 0.6], axis=1)
             # What is hidden reaches far too, or a turned head would look past it.
-            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < _COVER * reach))
+            chosen = np.isin(kind, kinds) & (away < _COVER * reach)
+            # The other eye's ball reaches in, where no skin of this patch hides it.
+            chosen = np.flatnonzero(chosen & ((kind != EYE) | (mesh.side[mesh.triangles[:, 0]] == number - 1)))
             triangles = np.ascontiguousarray(mesh.triangles[chosen])
             framed = kind[chosen] == EYE if kinds[1] == EYE else (kind[chosen] == SKIN) & (away[chosen] < 0.7 * reach)
             vertices = np.unique(triangles[framed])
