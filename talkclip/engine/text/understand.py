@@ -15,6 +15,7 @@ from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
 from talkclip.engine.text.lexicon import EMOTIONS, word_list
 from talkclip.engine.text.production import Cleaned, clean, says_who_speaks
+from talkclip.engine.text.spelling import Spelling, in_words, mend
 from talkclip.style import CALM
 from talkclip_rigs.facs import AuMove, action_units
 
@@ -121,15 +122,18 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
         prompt: any text; only its first 2,000 characters count.
         model: for what the rules do not explain.
     """
-    given = unicodedata.normalize("NFKC", prompt).strip()[:LONGEST_PROMPT]
+    given = unicodedata.normalize("NFKC", in_words(prompt[:LONGEST_PROMPT])).strip()
     cleaned = clean(given)
     text = cleaned.text
     language = language_of(text) if text else ENGLISH
+    spelling = mend(text) if language == ENGLISH else Spelling(text)
+    text = spelling.text
     clauses, guess, notes = _read_english(text, model) if language == ENGLISH else _read_other(text, language)
     if not given:
         notes.append("The prompt is empty: the face stays neutral.")
     elif cleaned.left_out:
         notes.append(_left_out(cleaned))
+    notes += [f"Read '{typed}' as '{read}'." for typed, read in spelling.mended]
     whole = [f for clause in clauses for f in clause.feelings if not f.part]
     # "sad, but not crying": what one clause says outright, another denies only in its own words.
     told = {emotion for feeling in whole for emotion, share in feeling.emotion if share >= _TOLD}
