@@ -155,4 +155,5 @@ class TALKCLIP_PT_details(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blen
         layout.use_property_decorate = False
         layout.prop(character, "ease_s")
         layout.prop(character, "seed")
-        layout.prop(character, "add_sound")
+        layout.use_property_split = False
+        layout.prop(character, "add_sound", text="Sound into Sequencer")
