@@ -47,15 +47,16 @@ class Negation:
         return self.start is not None
 
 
-def find_negation(words: list[str], lead: str, carried: bool) -> Negation:
+def find_negation(words: list[str], lead: str, carried: bool, idioms: frozenset[int] = frozenset()) -> Negation:
     """The negation of a clause.
 
     Args:
         words: lower-case words of the clause.
         lead: its joining word.
         carried: the clause before denies, and this one goes on ("or", "nor").
+        idioms: words whose negation belongs to an idiom ("couldn't care less").
     """
-    found = list(_negations(words))
+    found = [hit for hit in _negations(words) if not any(i in idioms for i in range(*hit))]
     taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
     compared = bool(words) and _COMPARING_LEADS.get(lead) == words[0]  # "sad rather than angry"
     if carried or compared or lead in DENYING_LEADS:
