@@ -80,45 +80,17 @@ def render(
 
       talkclip render line.csv --audio line.wav -o line.mp4
     """
-    from talkclip.engine.render.encode import check_target
-    from talkclip.engine.render.portrait.video import PortraitSettings, check_portrait_target
+    from talkclip.engine.render.portrait.video import PortraitSettings
 
-    check_target(output)
-    options.check_size(size)
-    settings = PortraitSettings(
-        max(size, 128),
-        face,
-        full,
-        alpha,
-        file_format,
-        first_number,
-        str(pirender or ""),
-        str(bfm or ""),
-        covered,
-    )
-    if portrait is None and settings != PortraitSettings(settings.size):
-        raise InputError(
-            "--face, --full, --alpha, --format, --start-number, --pirender, --covered and --bfm belong to a portrait.",
-            "Give --portrait.",
-        )
-    if portrait is not None:
-        check_portrait_target(output, settings)
-        settings = dataclasses.replace(settings, size=size)
-    rate = None if fps is None else options.parse_fps(fps)
     is_track = source.suffix.lower() in SUFFIXES
-    directed = (
-        any((prompt, text, script, timeline, phones, edit, style_video, adapter, text_encoder))
-        or intensity != 1.0
-        or style_weight is not None
-    )
-    if is_track and directed:
-        raise InputError(
-            f"{source}: is a finished track; prompts and styles no longer change it.", "Render the recording instead."
-        )
-    if not is_track and audio is not None:
-        raise InputError("--audio belongs to a track; a recording brings its own sound.", "Leave out --audio.")
-    if portrait is not None and not portrait.is_file():
-        raise InputError(f"{portrait}: there is no such picture.", "Check the name.")
+    directed = any((prompt, text, script, timeline, phones, edit, style_video, adapter, text_encoder))
+    _require_fitting(source, is_track, directed or intensity != 1.0 or style_weight is not None, audio)
+    asked = PortraitSettings(
+        face=face, full=full, alpha=alpha, file_format=file_format, first_number=first_number,
+        weights=str(pirender or ""), bfm=str(bfm or ""), covered=covered,
+    )  # fmt: skip
+    settings = _checked(portrait, output, size, asked)
+    rate = None if fps is None else options.parse_fps(fps)
     spoken = None
     with progress_bar(quiet) as progress:
         if is_track:
@@ -142,6 +114,42 @@ def render(
             spoken.tell(console)
         sound = "" if clip else ", no sound"
         console.print(f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px{sound}")
+
+
+def _require_fitting(source: Path, is_track: bool, directed: bool, audio: Path | None) -> None:
+    """Raise InputError for options that do not belong to such a source."""
+    if is_track and directed:
+        raise InputError(
+            f"{source}: is a finished track; prompts and styles no longer change it.", "Render the recording instead."
+        )
+    if not is_track and audio is not None:
+        raise InputError("--audio belongs to a track; a recording brings its own sound.", "Leave out --audio.")
+
+
+def _checked(portrait: Path | None, output: Path, size: int, asked: PortraitSettings) -> PortraitSettings:
+    """The settings at that size.
+
+    Raises:
+        InputError: they belong to a portrait that is not given or not there, the size is out of range, or the result
+            cannot be written.
+    """
+    from talkclip.engine.render.encode import check_target
+    from talkclip.engine.render.portrait.video import PortraitSettings, check_portrait_target
+
+    options.check_size(size)
+    if portrait is not None:
+        settings = dataclasses.replace(asked, size=size)
+        check_portrait_target(output, settings)
+        if not portrait.is_file():
+            raise InputError(f"{portrait}: there is no such picture.", "Check the name.")
+        return settings
+    if asked != PortraitSettings():
+        raise InputError(
+            "--face, --full, --alpha, --format, --start-number, --pirender, --covered and --bfm belong to a portrait.",
+            "Give --portrait.",
+        )
+    check_target(output)
+    return asked
 
 
 def _draw(
