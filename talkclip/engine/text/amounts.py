@@ -27,6 +27,9 @@ _CODE = re.compile(
     r"(?P<far>(?-i:[A-E]))\b(?:[ -](?:intensity|level|strength))?)\)?)?",
     re.IGNORECASE,
 )
+_ABSENT = re.compile(
+    r"^\s*(?:(?:is|at)\s+|[:=-]\s*)?(?:absent|none|zero|off|inactive|not (?:present|active|used))\b", re.IGNORECASE
+)
 _JOIN = re.compile(r"^\s*(?:\+|,|/|&|and|plus)\s*$", re.IGNORECASE)
 _PERCENT = re.compile(rf"({_NUMBER})\s*(?:%|per ?cent\b|pct\b)", re.IGNORECASE)
 _UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -180,7 +183,9 @@ def _codes(text: str) -> tuple[list[AuMove], set[int], list[int], str]:
             continue
         rest += text[end : match.start()] + " "
         end = match.end()
-        if match["deny"]:
+        absent = _ABSENT.match(text[end:])
+        end += absent.end() if absent is not None else 0
+        if match["deny"] or absent is not None:
             denied.append(int(match["number"]))
         else:
             moves.append(_move(match, shared))
