@@ -15,7 +15,7 @@ from talkclip.files import atomic_write, read_text
 from talkclip.timeline import PromptEdit
 
 # Changes when the fields do: command line and extension must be of one release.
-FORMAT: Final = 1
+FORMAT: Final = 2
 VIEWS: Final = ("camera", "face")
 ENGINES: Final = ("workbench", "scene")
 _Message = TypeVar("_Message", bound="ShotOrder | ShotResult")
@@ -36,6 +36,7 @@ class ShotOrder:
             None of them: the prompt segments of the file.
         transcript: what is said.
         intensity, edits: of `prompt`.
+        style_video, style_weight: file of a clip whose way of speaking is mixed into `prompt`, and its share, 0..1.
         seed: of blinks and head motion; None: the file's.
         output: .blend file to write.
         video: .mp4 file to write.
@@ -59,6 +60,8 @@ class ShotOrder:
     transcript: str = ""
     intensity: float = 1.0
     edits: tuple[PromptEdit, ...] = ()
+    style_video: str = ""
+    style_weight: float = 1.0
     seed: int | None = None
     output: str = ""
     video: str = ""
