@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from talkclip.errors import InputError, TalkClipError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, read_text
 from talkclip.timeline import PromptEdit
 
 # Changes when the fields do: command line and extension must be of one release.
@@ -125,10 +125,11 @@ def _write(message: ShotOrder | ShotResult, path: Path) -> None:
 
 def _read(path: Path, cls: type[_Message]) -> dict[str, Any]:
     """The fields, all of them and no others."""
+    remedy = "Run talkclip blender-batch again."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Run talkclip blender-batch again.") from None
+        content = json.loads(read_text(path, remedy))
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}).", remedy) from None
     names = {field.name for field in dataclasses.fields(cls)}
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT or set(content) != names:
         raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from talkclip import __version__
 from talkclip.cli import options
+from talkclip.cli.table import found, read_table
 from talkclip.errors import InputError
 from talkclip.script import parse_script
 from talkclip.shots import ENGINES, VIEWS, ShotOrder
@@ -55,24 +55,13 @@ def read_shots(path: Path) -> list[Shot]:
     Raises:
         InputError: unreadable, no lines, unknown columns, or no column for a result.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            lines = [
-                (reader.line_num, {key: (cell or "").strip() for key, cell in cells.items() if key}) for cells in reader
-            ]
-            columns = tuple(name.strip() for name in reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Give a UTF-8 CSV file.") from None
-    unknown = [name for name in columns if name not in COLUMNS]
-    if unknown or not {"output", "video"} & set(columns):
-        problem = f"unknown columns {', '.join(unknown)}" if unknown else "has no column output and no column video"
-        raise InputError(f"{path}: {problem}.", f"Known columns: {', '.join(COLUMNS)}.")
-    if not lines:
-        raise InputError(f"{path}: has no lines below its header.", "Add one line per shot.")
+    table = read_table(path, COLUMNS)
+    if not {"output", "video"} & set(table.columns):
+        text = f"{path}: has no column output and no column video."
+        raise InputError(text, f"Known columns: {', '.join(COLUMNS)}.")
     seen: dict[str, str] = {}
-    opened = {_found(cells["blend"], path.parent).resolve() for _, cells in lines if cells.get("blend")}
-    return [_shot(number, cells, path.parent, seen, opened) for number, cells in lines]
+    opened = {found(row.cells["blend"], path.parent).resolve() for row in table.rows if row.cells.get("blend")}
+    return [_shot(row.number, row.cells, path.parent, seen, opened) for row in table.rows]
 
 
 def fingerprint(order: ShotOrder, blender: str) -> str:
@@ -141,7 +130,7 @@ def _order(cells: Mapping[str, str], folder: Path) -> ShotOrder:
         PromptTimeline.read(Path(timeline))
     text = cells.get("transcript", "")
     if text.lower().endswith(".txt"):
-        text = str(_found(text, folder))
+        text = str(found(text, folder))
     preset = cells.get("preset", "")
     output, video = _target(cells, "output", ".blend", folder), _target(cells, "video", ".mp4", folder)
     if not output and not video:
@@ -189,17 +178,12 @@ def _file(cells: Mapping[str, str], column: str, folder: Path, suffix: str = "")
     name = cells.get(column, "")
     if not name:
         return ""
-    path = _found(name, folder).absolute()
+    path = found(name, folder).absolute()
     if not path.is_file():
         raise InputError(f"{column} {name}: there is no such file.", "Check the name; files may lie beside the table.")
     if suffix and path.suffix.lower() != suffix:
         raise InputError(f"{column} {name}: does not end in {suffix}.", f"Name a {suffix} file.")
     return str(path)
-
-
-def _found(name: str, folder: Path) -> Path:
-    """As given from the working folder where it exists, else beside the table."""
-    return Path(name) if Path(name).exists() or Path(name).is_absolute() else folder / name
 
 
 def _whole(cells: Mapping[str, str], column: str, low: int, high: int) -> int | None:
