@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import bpy
 
 from . import compat
 from .character import face
+
+_WIDE_PX: Final = 300
 
 
 class CharacterPanel:
@@ -29,19 +31,15 @@ def placeholder(text: str) -> dict[str, str]:
     return {"placeholder": text} if compat.HAS_PLACEHOLDER else {}
 
 
+def is_wide(context: bpy.types.Context) -> bool:
+    """Whether the sidebar was made wider, so that a row has room for one thing more."""
+    return context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
+
+
 def draw_progress(layout: Any, fraction: float, text: str) -> None:
     """A bar, where Blender has one."""
+    text = text[:1].upper() + text[1:]
     if compat.HAS_PROGRESS_BAR:
         layout.progress(factor=fraction, text=text)
     else:
         layout.label(text=f"{fraction:.0%} {text}")
-
-
-def redraw_sidebars() -> None:
-    """Show what has changed in the panels, without drawing the scene again: that may take a second."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()

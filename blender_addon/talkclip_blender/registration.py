@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import bpy
 
-from . import overrides, preferences, properties
+from . import modal, overrides, preferences, properties
 from .character import driver_operators, head_operator, linked_operator, lists, mapping_operators, preset_operators
 from .character import panel as character_panel
 from .character import properties as character
 from .line import (
     exchange_operators,
+    intensity_groups,
     overlay,
     overlay_operator,
     prompts_panel,
@@ -23,7 +24,7 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
-from .plates import export_operators, modal, previews
+from .plates import export_operators, previews
 from .plates import operators as plate_operators
 from .plates import panel as plates_panel
 from .plates import properties as plates
@@ -86,6 +87,7 @@ CLASSES: tuple[type, ...] = (
     speak_operator.TALKCLIP_OT_speak,
     take_operators.TALKCLIP_OT_show_take,
     take_operators.TALKCLIP_OT_duplicate_take,
+    take_operators.TALKCLIP_OT_compare_takes,
     take_operators.TALKCLIP_OT_delete_take,
     take_operators.TALKCLIP_OT_keep_take,
     bake_operators.TALKCLIP_OT_bake,
@@ -116,6 +118,7 @@ def register() -> None:
     )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
     line_saving.register()
+    intensity_groups.register()
     overrides.register()
     overlay.register()
     overlay_operator.register()
@@ -131,11 +134,11 @@ def unregister() -> None:
     reading.unregister()
     overlay_operator.unregister()
     overlay.unregister()
+    intensity_groups.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
-    speak_operator.cancel_running()
-    link.close()
     modal.cancel_running()
+    link.close()
     previews.forget()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):

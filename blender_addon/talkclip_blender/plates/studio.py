@@ -22,8 +22,9 @@ from talkclip.errors import InputError, TalkClipError
 
 from .. import compat
 from ..character import axes, face
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import colors
+from .throwaway import Throwaway
 
 _NAME: Final = "TalkCLIP Studio"
 _MOST_PIXELS: Final = 2048
@@ -92,8 +93,7 @@ def viewport_view(context: bpy.types.Context) -> View:
 def close_up(mesh: bpy.types.Object, context: bpy.types.Context) -> View:
     """The character's face from the front, with head and neck around it."""
     points = _face_points(mesh, context)
-    up, forward = _upright(mesh)
-    side = up.cross(forward).normalized()
+    side, up, forward = axes.upright(mesh)
     frame = np.array([side, up, forward])
     inside = points @ frame.T
     low, high = inside.min(0), inside.max(0)
@@ -111,10 +111,10 @@ def copy_of(scene: bpy.types.Scene, view: View | None, engine: str) -> Iterator[
 
     The copy and all that was made for it are gone afterwards. None for `view` leaves camera and size as they are.
     """
-    copy = scene.copy()
-    copy.name = _NAME
-    made: list[bpy.types.ID] = []
-    try:
+    with Throwaway() as made:
+        copy = scene.copy()
+        copy.name = _NAME
+        made.add("scenes", copy)
         if copy.sequence_editor is not None:
             copy.sequence_editor_clear()
         if engine == "WORKBENCH":
@@ -133,10 +133,6 @@ def copy_of(scene: bpy.types.Scene, view: View | None, engine: str) -> Iterator[
             copy.render.pixel_aspect_x = copy.render.pixel_aspect_y = 1.0
             copy.camera = _camera(copy, view, made)
         yield copy
-    finally:
-        bpy.data.scenes.remove(copy)
-        for block in made:
-            bpy.data.batch_remove((block,))
 
 
 def render_picture(copy: bpy.types.Scene, path: Path) -> None:
@@ -195,12 +191,12 @@ def _run(copy: bpy.types.Scene, **what: Any) -> None:
         raise TalkClipError(f"Blender could not render: {text}", "Try the other engine.", "no_picture") from None
 
 
-def _camera(copy: bpy.types.Scene, view: View, made: list[bpy.types.ID]) -> bpy.types.Object:
+def _camera(copy: bpy.types.Scene, view: View, made: Throwaway) -> bpy.types.Object:
     if view.camera:
         return bpy.data.objects[view.camera]
     data = bpy.data.cameras.new(_NAME)
-    camera = bpy.data.objects.new(_NAME, data)
-    made += [camera, data]
+    camera = made.add("objects", bpy.data.objects.new(_NAME, data))
+    made.add("cameras", data)
     copy.collection.objects.link(camera)
     camera.matrix_world = view.place
     data.sensor_width, data.clip_end = view.sensor_mm, 10_000.0
@@ -253,15 +249,6 @@ def _coordinates(vertices: Any) -> np.ndarray:
     flat = np.empty(len(vertices) * 3, np.float32)
     vertices.foreach_get("co", flat)
     return flat.reshape(-1, 3)
-
-
-def _upright(mesh: bpy.types.Object) -> tuple[Vector, Vector]:
-    """World directions up and forward of the character, at rest."""
-    # Rows of `object_axes`: the object's own axes in the character's, so its transpose leads back.
-    own = np.array(axes.object_axes(mesh), np.float64)
-    world = mesh.matrix_world.to_3x3().normalized()
-    up, forward = (world @ Vector(own @ np.array(axis)) for axis in ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
-    return up, forward
 
 
 def _even(width: float, height: float, most: float = math.inf) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from talkclip import __version__
 from talkclip.client import Client
 from talkclip.errors import InputError, TalkClipError
 
+from .. import redraw
 from . import pythons
 from .engine_place import EnginePlace, Record, default_place
 from .engine_source import SIZES, Source, download_folders, find_wheel, read_source
@@ -162,6 +163,11 @@ class Service:
         self._question = Question(client)
         return self._question
 
+    def met(self, client: Client) -> None:
+        """Something was asked of a server that has said who it is: nobody need ask it again."""
+        self._keep(ServerFacts(client.address, client.welcome, time.monotonic()))
+        self.error = None
+
     @property
     def asking(self) -> bool:
         """Whether a question is open."""
@@ -197,11 +203,14 @@ class Service:
         self._was = state
         if self._question is not None and self._question.pump():
             if self._question.facts is not None:
-                self.facts = self._question.facts
-                self._facts_are_ours = state in RUNNING and self.facts.address == self.server.address
+                self._keep(self._question.facts)
             self.error = self._question.error
             self._question = None
         return self.installing or self.removing or self.asking or state in (ServerState.STARTING, ServerState.STOPPING)
+
+    def _keep(self, facts: ServerFacts) -> None:
+        self.facts = facts
+        self._facts_are_ours = self.server.poll() in RUNNING and facts.address == self.server.address
 
     @property
     def idle(self) -> bool:
@@ -277,16 +286,7 @@ def wake() -> None:
 
 def _tick() -> float | None:
     soon = service.move_on()
-    _redraw()
+    redraw.sidebars(preferences=True)
     if service.idle:
         return None
     return _BUSY_TICK_S if soon else _CALM_TICK_S
-
-
-def _redraw() -> None:
-    """The panel and the preferences show what goes on."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            for region in area.regions:
-                if (area.type, region.type) in (("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")):
-                    region.tag_redraw()

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from talkclip.exits import explained
 from talkclip_training.benchmarks.common import run
 
 _FRAMES = 9
@@ -109,4 +110,4 @@ def _median_ms(work: Callable[[], object], count: int = _FRAMES) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -11,6 +11,8 @@ from talkclip.engine.render.raster import barycentric, inline, jit
 
 # What a sample of the supersampled patches shows.
 NOTHING, SKIN_SAMPLE, EYE_SAMPLE, MOUTH_SAMPLE = range(4)
+# What is drawn of a pixel of a patch.
+LEFT, ALL_SAMPLES, MIDDLE_SAMPLE = range(3)
 
 
 @jit
@@ -101,24 +103,15 @@ def _blend(one, other, share):
 
 
 @jit
-def shade_patch(ids, screen, triangles, kinds, plates, corners, sealed, shown, scale, left, top, out):
-    """Lips, lids, eyes and the inside of the mouth, several samples per pixel.
+def choose_pixels(ids, triangles, kinds, source, closing, cover, zone, fine, scale, chosen):
+    """Which pixels of a patch are drawn from its samples; the others show nothing but skin that is there already.
 
     Args:
-        ids: (scale h, scale w) front-most triangles of the patch; screen: (V, 3) in samples of the patch.
-        kinds: (T,) SKIN_SAMPLE, EYE_SAMPLE or MOUTH_SAMPLE.
-        plates: `Source`. corners: `Corners`.
-        sealed: 0..1 how much of the ball is covered for good. shown: 0..1 how much of the mouth's inside is seen.
-        scale: samples per pixel and axis; left, top: pixel of the patch's corner.
-        out: (S, S, 4) the warped person, colour times alpha and alpha, in and out; kept where a pixel shows nothing
-            but skin.
+        ids, triangles, kinds, scale: as in `shade_patch`; source, closing, cover: as in `Corners`; zone, fine: as in
+            `Source`.
+        chosen: (h, w) uint8 out: LEFT, ALL_SAMPLES or MIDDLE_SAMPLE.
     """
-    # Taken out of their tuples once: numba counts references at every look into a tuple of arrays.
-    skin, lids, eyes, zone, fine = plates.skin, plates.lids, plates.eyes, plates.zone, plates.fine
-    source, gain, color = corners.source, corners.gain, corners.color
-    closing, cover = corners.closing, corners.cover
-    h, w = ids.shape[0] // scale, ids.shape[1] // scale
-    one, other, total = np.empty(3), np.empty(3), np.empty(3)
+    h, w = chosen.shape
     full = scale * scale
     for y in range(h):
         for x in range(w):
@@ -134,14 +127,44 @@ def shade_patch(ids, screen, triangles, kinds, plates, corners, sealed, shown, s
                         a = triangles[t, 0]
                         drawn = cover[a] > 0.0 and _nearest(zone, fine * source[a, 0], fine * source[a, 1]) > 0.0
                         n_lid += drawn or closing[a] > 0.0
+            # Without finer plates, samples are only averaged where materials meet: inside one, that would blur.
+            alone = fine == 1 and n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
             if n_eye + n_mouth + n_lid == 0:
+                chosen[y, x] = LEFT
+            else:
+                chosen[y, x] = MIDDLE_SAMPLE if alone else ALL_SAMPLES
+
+
+@jit
+def shade_patch(
+    chosen, ids, screen, triangles, kinds, plates, corners, sealed, shown, scale, left, top, out
+):  # fmt: skip
+    """Lips, lids, eyes and the inside of the mouth, several samples per pixel.
+
+    Args:
+        chosen: (h, w) of `choose_pixels`.
+        ids: (scale h, scale w) front-most triangles of the patch; screen: (V, 3) in samples of the patch.
+        kinds: (T,) SKIN_SAMPLE, EYE_SAMPLE or MOUTH_SAMPLE.
+        plates: `Source`. corners: `Corners`.
+        sealed: 0..1 how much of the ball is covered for good. shown: 0..1 how much of the mouth's inside is seen.
+        scale: samples per pixel and axis; left, top: pixel of the patch's corner.
+        out: (S, S, 4) the warped person, colour times alpha and alpha, in and out.
+    """
+    # Taken out of their tuples once: numba counts references at every look into a tuple of arrays.
+    skin, lids, eyes, zone, fine = plates.skin, plates.lids, plates.eyes, plates.zone, plates.fine
+    source, gain, color = corners.source, corners.gain, corners.color
+    closing, cover = corners.closing, corners.cover
+    h, w = chosen.shape
+    one, other, total = np.empty(3), np.empty(3), np.empty(3)
+    full = scale * scale
+    for y in range(h):
+        for x in range(w):
+            if chosen[y, x] == LEFT:
                 continue
             alpha = out[top + y, left + x, 3]
             total[:] = 0.0
             count = 0
-            # Without finer plates, samples are only averaged where materials meet: inside one, that would blur.
-            alone = fine == 1 and n_mouth == 0 and (n_eye == full or (n_eye == 0 and n_skin == full))
-            first, last = (full // 2, full // 2 + 1) if alone else (0, full)
+            first, last = (full // 2, full // 2 + 1) if chosen[y, x] == MIDDLE_SAMPLE else (0, full)
             for s in range(first, last):
                 j, i = y * scale + s // scale, x * scale + s % scale
                 t = ids[j, i]

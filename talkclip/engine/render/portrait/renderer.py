@@ -8,10 +8,6 @@ drawn with several samples per pixel, the latter as shaded geometry, since no po
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-
-import cv2
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -20,43 +16,44 @@ from scipy.spatial import cKDTree
 from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.render.kinds import EYE, SKIN, TEETH, WET
 from talkclip.engine.render.portrait import kernels
-from talkclip.engine.render.portrait.flow import FlowField, draw, ease, project
+from talkclip.engine.render.portrait.flow import FlowField
+from talkclip.engine.render.portrait.geometry import (
+    EYE_BACK,
+    SUPER,
+    FrameGeometry,
+    Patch,
+    PatchGeometry,
+    Scene,
+    draw,
+    ease,
+    project,
+)
 from talkclip.engine.render.portrait.light import PortraitLight, estimate_light, mouth_colors
+from talkclip.engine.render.portrait.painter import ArrayPainter
 from talkclip.engine.render.portrait.person import Person, lip_seam, unfolding_lids
+from talkclip.engine.render.portrait.plane import HairPlane
 from talkclip.engine.render.portrait.plates import EYE_EDGES, MOUTH_EDGE, brightest, make_plates, mouth_open
 from talkclip.engine.render.render_mesh import NECK_BENDS_FROM_M, NECK_BENDS_TO_M, PosedMesh, RenderMesh
-from talkclip.engine.tracking.fit import CAMERA_M
 
-# Samples per pixel and axis where lips, lids and teeth meet.
-_SUPER = 3
 # The mesh carries pixels as far back as this; behind it, hair and ears ride on the plane.
 _FRONT_M, _SIDE_M = 0.026, 0.068
 _CHIN_FROM_M, _CHIN_TO_M = 0.045, 0.075
 _BLINKS = (arkit_index("eyeBlinkLeft"), arkit_index("eyeBlinkRight"))
-_EYE_BACK_M = 0.003
 # A blink from one weight to the other: the upper lid's skin unfolds; the lower lid is reached; the ball is gone.
 _LID_RAMPS = ((0.05, 0.30), (0.35, 0.80), (0.78, 0.98))
 # How much wider than the ball an eye may be drawn, on either side.
 _DRAWN_EYES = 0.3
 # Parted lips: what lies behind appears while the seam opens from the first to the second.
 _SHUT_M, _PARTED_M = 0.0003, 0.0012
-_RIM_DARK, _RIM_M = 0.55, 0.0012
-# Of a photographed smile this much stays when the mouth should rest: cheeks keep its traces anyway.
-_KEEP = 0.35
+# The line between shut lips, which a mouth photographed open does not have: how dark, how wide; how much of it leaves
+# while the lips part.
+_RIM_DARK, _RIM_M, _RIM_LEAVES, _RIM_RAMP_M = 0.40, 0.0009, 0.65, (0.002, 0.006)
+_RIM_STEP_M = 0.0012
+# Of a photographed smile this much stays when the mouth should rest: its folds stay in the picture anyway.
+_KEEP = 0.1
 _KEPT = tuple(i for i, n in enumerate(ARKIT52) if n.startswith(("mouthSmile", "mouthDimple", "mouthStretch")))
 _DARKEST, _NECK_FROM_M, _NECK_TO_M = 0.12, -0.075, -0.055
 _MOUTH_PATCH_M, _EYE_PATCH_M, _COVER = 0.042, 0.024, 1.7
-
-
-@dataclasses.dataclass(frozen=True)
-class _Patch:
-    """A region that is drawn with several samples per pixel: its triangles, their kinds, its vertices; eye: 0 the left
-    one, 1 the right one, -1 the mouth."""
-
-    triangles: np.ndarray
-    kinds: np.ndarray
-    vertices: np.ndarray
-    eye: int
 
 
 class PortraitRenderer:
@@ -81,25 +78,23 @@ class PortraitRenderer:
         self._source = np.ascontiguousarray(screen[:, :2])
         self._sort_triangles()
         ids = draw(screen, self._front, self.size, self.size)[1]
-        self.plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0)
+        gap = self._gap(screen) if mouth_open(person.landmarks) else None
+        plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0, gap)
+        eyes = np.flatnonzero(self.mesh.side >= 0)
+        self._scene = Scene(self.size, self._front, self._n_front, self._source, eyes, plates, tuple(self._patches))
+        self._painter = ArrayPainter(self._scene)
         self.light = self._estimate_light(shown, ids)
         self._before = self.light.brightness(self._normals(shown))
         # What the default head's hair and lips hide may be open here: a floor keeps the quotient calm.
         self._occlusion_before = shown.moving[:, 6] + _DARKEST
-        self._rim = self._lip_rim() if mouth_open(person.landmarks) else None
         self._shaded = ease((self.mesh.rest[:, 1] - _NECK_FROM_M) / (_NECK_TO_M - _NECK_FROM_M))
-        self._field = FlowField(self._front, self._n_front, self._source, person.pose, self.size)
-        self._plates = kernels.Source(
-            self.plates.skin,
-            self.plates.lids,
-            self.plates.eyes,
-            self.plates.zone,
-            self.plates.skin.shape[0] // self.size,
-        )
+        self._plane = HairPlane(person.pose, self.size)
+        self._still = np.zeros((2, len(self.mesh.rest)), np.float32)
         self._seam = lip_seam()
         self._kept = np.zeros(len(ARKIT52), np.float32)
         self._kept[list(_KEPT)] = _KEEP * np.clip(person.own[list(_KEPT)], 0, 1)
         rest = self._pose(np.zeros(len(ARKIT52), np.float32), None)[0].points
+        self._rim = self._lip_rim(rest) if mouth_open(person.landmarks) else None
         self._seam_rest = np.linalg.norm(rest[self._seam[0]] - rest[self._seam[1]], axis=1)
 
     def frame(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
@@ -109,19 +104,15 @@ class PortraitRenderer:
             values: (52,) ARKit weights in Apple's order; 0 is the person's face at rest, whatever the portrait shows.
             head: (6,) pose in the columns of HEAD6, relative to the portrait's; None: as in the portrait.
         """
-        person = self._person(values, head, self.plates.person)
-        return _bytes(person[..., :3] + (1.0 - person[..., 3:]) * self.plates.background)
+        return self._painter.paint([self._geometry(values, head)])[0]
 
     def frame_rgba(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """The person alone -> uint8 (S, S, 4), straight alpha."""
-        person = self._person(values, head, self._alone)
-        color = person[..., :3] / np.maximum(person[..., 3:], 1e-3)
-        return np.concatenate([_bytes(color), _bytes(255.0 * person[..., 3:])], -1)
+        return self._painter.paint_alone([self._geometry(values, head)])[0]
 
     def displacement(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """(S, S) how many pixels away each pixel's colour comes from."""
-        posed, pose = self._pose(values, head)
-        flow = self._field.at(self._project(posed.points), self._gain(posed, self._normals(posed)), pose)
+        flow = FlowField(self._scene).at(self._geometry(values, head))
         return np.asarray(np.hypot(flow[..., 0], flow[..., 1]))
 
     def effective(self, values: np.ndarray) -> np.ndarray:
@@ -135,65 +126,46 @@ class PortraitRenderer:
         pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
         return self.mesh.pose(self.effective(values), pose), pose
 
-    def _person(self, values: np.ndarray, head: np.ndarray | None, plate: np.ndarray) -> np.ndarray:
-        """(S, S, 4) float32 what stands before the background: colour times alpha, and alpha."""
+    def _geometry(self, values: np.ndarray, head: np.ndarray | None) -> FrameGeometry:
+        """Where everything is in a frame: all that is left to do is to colour pixels."""
         posed, pose = self._pose(values, head)
         normals = self._normals(posed)
-        gain = self._gain(posed, normals)
-        flow = self._field.at(self._project(posed.points), gain, pose)
-        person = self._read(plate, flow)
-        person[..., :3] *= 1.0 + flow[..., 2:]
-        person[..., 3] = np.clip(person[..., 3], 0, 1)
-        colors, shown = self._inside_colors(posed, normals), self._mouth_shown(posed)
-        still = np.zeros(len(gain), np.float32)
+        screen = self._project(posed.points)
+        ids = draw(screen, self._front, self.size, self.size)[1]
+        patches = []
         for patch in self._patches:
-            corners, sealed = kernels.Corners(self._source, gain, still, still, colors), 0.0
             blink = 0.0 if patch.eye < 0 else float(values[_BLINKS[patch.eye]])
-            if blink > 0:
-                covered, sealed = self._closing(patch.eye, blink)
-                corners = corners._replace(closing=covered[0], cover=covered[1])
-            self._draw_patch(patch, posed.points, corners, sealed, shown, person)
-        return person
+            patches.append(self._patch_geometry(patch, blink, posed.points, screen))
+        parted_m = self._parted_m(posed)
+        return FrameGeometry(
+            screen, ids, self._gain(posed, normals, parted_m), self._inside_colors(posed, normals),
+            self._plane.motion(pose), _between(parted_m, _SHUT_M, _PARTED_M), tuple(patches),
+        )  # fmt: skip
 
     def _closing(self, eye: int, blink: float) -> tuple[np.ndarray, float]:
         """What a blink does to the skin, closing and cover (2, V) of `Corners`; whether the ball is out of sight."""
-        falling, reached, sealed = (float(ease(np.array((blink - a) / (b - a)))) for a, b in _LID_RAMPS)
+        falling, reached, sealed = (_between(blink, *ramp) for ramp in _LID_RAMPS)
         upper, below, falls = (part[eye] for part in self._lids)
         covered = np.stack([upper * falling + below * reached, falls * falling + (1 - falls) * reached])
         return covered, sealed
 
-    def _mouth_shown(self, posed: PosedMesh) -> float:
-        """0 while the lips lie as they do at rest, 1 when they have parted: a slit that the fit left stays shut."""
+    def _parted_m(self, posed: PosedMesh) -> float:
+        """How far the lips are apart, less what the fit left of a slit at rest."""
         upper, lower = self._seam
         gap = np.linalg.norm(posed.points[upper] - posed.points[lower], axis=1)
-        opened = float((gap - self._seam_rest).max())
-        return float(ease(np.array((opened - _SHUT_M) / (_PARTED_M - _SHUT_M))))
+        return float((gap - self._seam_rest).max())
 
-    def _read(self, plate: np.ndarray, flow: np.ndarray) -> np.ndarray:
-        """(S, S, C) of a plate (F, F, C): read with its finer pixels and then averaged, as the portrait was made."""
-        fine = plate.shape[0]
-        if fine != self.size:
-            flow = cv2.resize(flow[..., :2], (fine, fine), interpolation=cv2.INTER_LINEAR) * (fine / self.size)
-        y, x = np.mgrid[0:fine, 0:fine].astype(np.float32)
-        read = cv2.remap(
-            plate, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )  # fmt: skip
-        return np.asarray(cv2.resize(read, (self.size, self.size), interpolation=cv2.INTER_AREA))
+    def _gain(self, posed: PosedMesh, normals: np.ndarray, parted_m: float) -> np.ndarray:
+        """(V,) light now by light in the portrait; eyeballs only know the shade of the lids.
 
-    @functools.cached_property
-    def _alone(self) -> np.ndarray:
-        """(F, F, 4) the person without what the portrait's background left in its outline."""
-        cover = self.plates.person[..., 3:]
-        return np.concatenate([self.plates.skin * cover, cover], -1)
-
-    def _gain(self, posed: PosedMesh, normals: np.ndarray) -> np.ndarray:
-        """(V,) light now by light in the portrait; eyeballs only know the shade of the lids."""
+        parted_m: how far the lips are apart.
+        """
         occluded = (posed.moving[:, 6] + _DARKEST) / self._occlusion_before
         gain = self.light.gain(normals, occluded, self._before)
         eyes = self.mesh.side >= 0
         gain[eyes] = np.clip(occluded[eyes], 0.75, 1.15) ** 0.45
         if self._rim is not None:
-            gain = gain * self._rim
+            gain = gain * (1.0 - (1.0 - _RIM_LEAVES * _between(parted_m, *_RIM_RAMP_M)) * self._rim)
         # The neck's shade is the portrait's own; the default head's would end at its edge.
         return (1.0 + self._shaded * (gain - 1.0)).astype(np.float32)
 
@@ -205,27 +177,28 @@ class PortraitRenderer:
         colors[rows] = mouth_colors(self._inside_albedo, normals[rows], occlusion, self.light, self._wet)
         return colors
 
-    def _draw_patch(
-        self, patch: _Patch, points: np.ndarray, corners: kernels.Corners, sealed: float, shown: float,
-        person: np.ndarray,
-    ) -> None:  # fmt: skip
-        screen = self._project(points)
+    def _patch_geometry(
+        self, patch: Patch, blink: float, points: np.ndarray, screen: np.ndarray
+    ) -> PatchGeometry | None:
+        (closing, cover), sealed = self._closing(patch.eye, blink) if blink > 0 else (self._still, 0.0)
         part = screen[patch.vertices]
         low, high = part[:, :2].min(0), part[:, :2].max(0)
         # What is drawn of an eye may reach past the ball; only while it closes does it matter.
-        margin = 2.0 + (_DRAWN_EYES * (high - low) if corners.cover.any() else 0.0)
-        left, top = np.maximum(0, np.floor(low - margin)).astype(int)
-        right, bottom = np.minimum(self.size, np.ceil(high + margin)).astype(int)
+        margin = 2.0 + (_DRAWN_EYES * (high - low) if cover.any() else 0.0)
+        left, top = (int(edge) for edge in np.maximum(0, np.floor(low - margin)))
+        right, bottom = (int(edge) for edge in np.minimum(self.size, np.ceil(high + margin)))
         if right <= left or bottom <= top:
-            return
-        fine = self._project(points, float(_SUPER), float(left), float(top))
-        # Lids lie on the eye, also on one that is wider than the default head's: the ball steps back a little.
-        fine[self._eye_rows, 2] -= _EYE_BACK_M / CAMERA_M**2
+            return None
+        fine = self._project(points, float(SUPER), float(left), float(top))
+        fine[self._scene.eyes, 2] -= EYE_BACK
         # Skin that folds over in a strong scowl must still hide the eye behind it: both sides are drawn.
-        _, ids = draw(fine, patch.triangles, (bottom - top) * _SUPER, (right - left) * _SUPER, both_sides=True)
-        kernels.shade_patch(
-            ids, fine, patch.triangles, patch.kinds, self._plates, corners, sealed, shown, _SUPER, left, top, person
-        )
+        _, ids = draw(fine, patch.triangles, (bottom - top) * SUPER, (right - left) * SUPER, both_sides=True)
+        chosen = np.empty((bottom - top, right - left), np.uint8)
+        kernels.choose_pixels(
+            ids, patch.triangles, patch.kinds, self._source, closing, cover, self._scene.plates.zone, self._scene.fine,
+            SUPER, chosen,
+        )  # fmt: skip
+        return PatchGeometry(left, top, ids, fine, chosen, closing, cover, sealed)
 
     def _project(self, points: np.ndarray, scale: float = 1.0, left: float = 0.0, top: float = 0.0) -> np.ndarray:
         return project(points, self._turn, self.person.pose, scale, left, top)
@@ -252,16 +225,17 @@ class PortraitRenderer:
         sample[np.isin(kind, (TEETH, WET))] = kernels.MOUTH_SAMPLE
         places: list[tuple[np.ndarray, float, tuple[int, ...]]] = [(mouth, _MOUTH_PATCH_M, (SKIN, TEETH, WET))]
         places += [(mesh.head.eye_centers[name], _EYE_PATCH_M, (SKIN, EYE)) for name in ("left", "right")]
-        self._eye_rows = np.flatnonzero(mesh.side >= 0)
-        self._patches = []
+        self._patches: list[Patch] = []
         for number, (center, reach, kinds) in enumerate(places):
             away = np.linalg.norm((middles - center) * [0.9, 1.1, 0.6], axis=1)
             # What is hidden reaches far too, or a turned head would look past it.
-            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < _COVER * reach))
+            chosen = np.isin(kind, kinds) & (away < _COVER * reach)
+            # The other eye's ball reaches in, where no skin of this patch hides it.
+            chosen = np.flatnonzero(chosen & ((kind != EYE) | (mesh.side[mesh.triangles[:, 0]] == number - 1)))
             triangles = np.ascontiguousarray(mesh.triangles[chosen])
             framed = kind[chosen] == EYE if kinds[1] == EYE else (kind[chosen] == SKIN) & (away[chosen] < 0.7 * reach)
             vertices = np.unique(triangles[framed])
-            self._patches.append(_Patch(triangles, sample[chosen], vertices, number - 1))
+            self._patches.append(Patch(triangles, sample[chosen], vertices, number - 1))
         self._lids = [mesh.subdivided(part.T).T.astype(np.float32) for part in unfolding_lids()]
         inside = np.unique(mesh.triangles[np.isin(kind, (TEETH, WET))])
         self._inside = inside
@@ -273,13 +247,28 @@ class PortraitRenderer:
         self._wet = np.where(cheek, 0.25, 1.0).astype(np.float32)
         self._inside_albedo = mesh.paint[inside, 3:6].copy()
 
-    def _lip_rim(self) -> np.ndarray:
-        """(V,) factor that draws the line between lips: a portrait with an open mouth has none to give."""
+    def _gap(self, screen: np.ndarray) -> np.ndarray:
+        """(F, F) bool: what the portrait shows between the lips of the fitted head."""
+        fine = self.person.fine.shape[0]
+        scaled = screen * np.array([fine / self.size, fine / self.size, 1.0], np.float32)
+        ids = draw(scaled, self._front, fine, fine)[1]
+        eyes = self.mesh.side[self._front[:, 0]] >= 0
+        return (ids >= self._n_front) & ~eyes[np.maximum(ids, 0)]
+
+    def _lip_rim(self, rest: np.ndarray) -> np.ndarray:
+        """(V,) 0..1 how much the line between shut lips darkens a point, from what is seen of them at rest (V, 3) from
+        the front: where they touch lies behind."""
         mesh = self.mesh
         skin, inside = np.unique(mesh.triangles[mesh.kind == SKIN]), np.unique(mesh.triangles[mesh.kind == WET])
-        edge = np.intersect1d(skin, inside)
-        away, _ = cKDTree(mesh.rest[edge]).query(mesh.rest)
-        return (1.0 - _RIM_DARK * np.exp(-((away / _RIM_M) ** 2))).astype(np.float32)
+        edge = rest[np.intersect1d(skin, inside)]
+        beside = np.abs(edge[:, None, 0] - edge[None, :, 0]) < _RIM_STEP_M
+        low, high = (
+            pick(np.where(beside, edge[None, :, 1], fill), axis=1) for pick, fill in ((np.min, 1.0), (np.max, -1.0))
+        )
+        line = np.stack([edge[:, 0], (low + high) / 2], 1)
+        away, _ = cKDTree(line).query(rest[:, :2])
+        near = np.linalg.norm(rest - edge.mean(0), axis=1) < _MOUTH_PATCH_M
+        return np.asarray(near * _RIM_DARK * np.exp(-((away / _RIM_M) ** 2)), np.float32)
 
     def _connected_to(self, start: np.ndarray, among: np.ndarray) -> np.ndarray:
         """(N,) bool: which of the vertices `among` hang together with those of `start`."""
@@ -307,12 +296,13 @@ class PortraitRenderer:
         return estimate_light(image[y, x], normals[rows], albedo, np.mean(whites, axis=0), teeth)
 
 
+def _between(value: float, start: float, end: float) -> float:
+    """0 up to start, 1 from end, smooth between."""
+    return float(ease(np.array((value - start) / (end - start))))
+
+
 def _follows(vertices: np.ndarray) -> np.ndarray:
     """(V,) the neck bends as in the default head, but the chin, which the whole face ends in, does not lag."""
     ramp = np.clip((vertices[:, 1] - NECK_BENDS_FROM_M) / (NECK_BENDS_TO_M - NECK_BENDS_FROM_M), 0, 1)
     chin = np.clip((vertices[:, 2] - _CHIN_FROM_M) / (_CHIN_TO_M - _CHIN_FROM_M), 0, 1)
     return np.maximum(ease(ramp), ease(chin))
-
-
-def _bytes(values: np.ndarray) -> np.ndarray:
-    return np.clip(values + 0.5, 0, 255).astype(np.uint8)
