@@ -24,6 +24,7 @@ from talkclip.engine.models.mouth import CONTEXT as MAP_CONTEXT
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, N_MELS, extract_features
 from talkclip.engine.speech.recognise import recognise
+from talkclip.exits import explained
 from talkclip.files import atomic_write
 from talkclip.phones import BILABIALS, PHONES41, PhoneTrack
 from talkclip_training.mouth.corpus import (
@@ -218,4 +219,4 @@ def _report(held: Sequence[Example], network: LipNetwork, arrays: dict[str, np.n
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)
