@@ -20,6 +20,7 @@ from talkclip.track_io import SUFFIXES, read_track
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.coefficients import CoefficientTrack
+    from talkclip.engine.render.portrait.device import Device
     from talkclip.engine.render.portrait.video import PortraitSettings
 
 
@@ -48,6 +49,7 @@ def render(
         bool, typer.Option("--covered", help="Draw a face that seems to be covered all the same.")
     ] = False,
     bfm: Annotated[Path | None, typer.Option(help="Your BFM_model_front.mat, for --pirender.")] = None,
+    device: Annotated[str, typer.Option(help="What draws a portrait: auto (CUDA where it is), cpu or cuda.")] = "auto",
     prompt: options.Prompt = "",
     text: options.Text = None,
     script: options.Script = None,
@@ -80,6 +82,7 @@ def render(
       talkclip render line.csv --audio line.wav -o line.mp4
     """
     from talkclip.engine.render.encode import check_target
+    from talkclip.engine.render.portrait.device import PROCESSOR, choose_device
     from talkclip.engine.render.portrait.video import PortraitSettings, check_portrait_target
 
     check_target(output)
@@ -101,6 +104,9 @@ def render(
             "--face, --full, --alpha, --format, --start-number, --pirender, --covered and --bfm belong to a portrait.",
             "Give --portrait.",
         )
+    if portrait is None and device == "cuda":
+        raise InputError("The default head is drawn by the processor, not by CUDA.", "Leave out --device.")
+    place = PROCESSOR if portrait is None else choose_device(device, neural=pirender is not None)
     if portrait is not None:
         check_portrait_target(output, settings)
         settings = dataclasses.replace(settings, size=size)
@@ -133,16 +139,17 @@ def render(
         elif head == 0:
             track = dataclasses.replace(track, head=None)
         spoken = prompt or script or (str(timeline) if timeline else "")
-        _draw(track, clip, output, size, portrait, settings, _provenance(source, spoken, portrait), progress)
+        _draw(track, clip, output, size, portrait, settings, place, _provenance(source, spoken, portrait), progress)
     if not quiet:
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
-            f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px" + ("" if clip else ", no sound")
+            f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px, drawn on {place.name}"
+            + ("" if clip else ", no sound")
         )
 
 
 def _draw(
     track: CoefficientTrack, clip: AudioClip | None, output: Path, size: int, portrait: Path | None,
-    settings: PortraitSettings, metadata: dict[str, str], progress: ProgressCallback,
+    settings: PortraitSettings, place: Device, metadata: dict[str, str], progress: ProgressCallback,
 ) -> None:  # fmt: skip
     if portrait is None:
         from talkclip.engine.render.video import render_track
@@ -151,7 +158,9 @@ def _draw(
         return
     from talkclip.engine.render.portrait.video import render_portrait
 
-    render_portrait(track, portrait, output, clip, settings=settings, metadata=metadata, progress=progress)
+    render_portrait(
+        track, portrait, output, clip, settings=settings, device=place, metadata=metadata, progress=progress
+    )
 
 
 def _provenance(source: Path, prompt: str, portrait: Path | None) -> dict[str, str]:
