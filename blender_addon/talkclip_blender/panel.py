@@ -31,17 +31,8 @@ def placeholder(text: str) -> dict[str, str]:
 
 def draw_progress(layout: Any, fraction: float, text: str) -> None:
     """A bar, where Blender has one."""
+    text = text[:1].upper() + text[1:]
     if compat.HAS_PROGRESS_BAR:
         layout.progress(factor=fraction, text=text)
     else:
         layout.label(text=f"{fraction:.0%} {text}")
-
-
-def redraw_sidebars() -> None:
-    """Show what has changed in the panels, without drawing the scene again: that may take a second."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()

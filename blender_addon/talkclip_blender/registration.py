@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import overrides, preferences, properties
+from . import modal, overrides, preferences, properties
 from .character import driver_operators, head_operator, linked_operator, lists, mapping_operators, preset_operators
 from .character import panel as character_panel
 from .character import properties as character
@@ -23,7 +23,7 @@ from .line import (
 from .line import panel as line_panel
 from .line import properties as line
 from .line import saving as line_saving
-from .plates import export_operators, modal, previews
+from .plates import export_operators, previews
 from .plates import operators as plate_operators
 from .plates import panel as plates_panel
 from .plates import properties as plates
@@ -133,9 +133,8 @@ def unregister() -> None:
     overlay.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
-    speak_operator.cancel_running()
-    link.close()
     modal.cancel_running()
+    link.close()
     previews.forget()
     del bpy.types.Object.talkclip
     for cls in reversed(CLASSES):

@@ -127,7 +127,7 @@ class Pipeline:
         stop_if(cancel)
         report(progress, "motion", 0.0, "Animating")
         track, layers = self._drawn(analysis, style, request)
-        report(progress, "motion", 1.0, "Done")
+        report(progress, "motion", 1.0, "Animated")
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
         return AnimateResult(track, analysis.phones, timeline, readings, analysis.notes, layers)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import bpy
 
-from . import cutting, overlay, prompts_panel, redraw, sound, words
+from .. import redraw
+from . import cutting, overlay, prompts_panel, sound, words
 from .overlay_drag import Drag
 from .overlay_layout import Hit, View, hit
 
@@ -78,7 +79,7 @@ class TALKCLIP_OT_overlay_drag(_OverBar, bpy.types.Operator):  # noqa: N801 - Bl
         self.snaps = _snaps(line, extent, context.scene, heard)
         context.workspace.status_text_set(_STATUS)
         context.window_manager.modal_handler_add(self)
-        redraw.all_areas(context)
+        redraw.lines()
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -100,7 +101,7 @@ class TALKCLIP_OT_overlay_drag(_OverBar, bpy.types.Operator):  # noqa: N801 - Bl
             target = self.drag.grabbed + frame - self.drag.frame
             snaps = [at for at in self.snaps if abs(at - target) <= near] if event.ctrl else []
             self.drag.to(frame, alone=event.alt, ripple=event.shift, snaps=snaps)
-            redraw.all_areas(context)
+            redraw.lines()
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -109,7 +110,7 @@ class TALKCLIP_OT_overlay_drag(_OverBar, bpy.types.Operator):  # noqa: N801 - Bl
 
     def _leave(self, context: bpy.types.Context, result: set[str]) -> set[str]:
         context.workspace.status_text_set(None)
-        redraw.all_areas(context)
+        redraw.lines()
         return result
 
 
@@ -152,7 +153,7 @@ class TALKCLIP_OT_overlay_menu(_OverBar, bpy.types.Operator):  # noqa: N801 - Bl
         if over is None:
             return {"PASS_THROUGH"}
         cutting.activate(line, over.uid)
-        redraw.all_areas(context)
+        redraw.lines()
         bpy.ops.wm.call_menu(name="TALKCLIP_MT_segments")
         return {"FINISHED"}
 

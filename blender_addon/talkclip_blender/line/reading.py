@@ -21,9 +21,9 @@ from talkclip.errors import TalkClipError
 from talkclip.protocol import EmotionWeight, UnderstoodMove, UnderstoodPrompt
 from talkclip_rigs.facs import action_units
 
+from .. import redraw
 from ..preferences import settings_of
 from ..service import connection
-from . import redraw
 
 _TICK_S: Final = 0.05
 _DEBOUNCE_S: Final = 0.25  # somebody who steps through the list does not want all of them read
@@ -174,7 +174,7 @@ def unregister() -> None:
 def _tick() -> float | None:
     now = time.monotonic()
     if reader.step(now, bpy.context):
-        redraw.all_areas(bpy.context)
+        redraw.lines()
     return None if reader.idle(now) else _TICK_S
 
 

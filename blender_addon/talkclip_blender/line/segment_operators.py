@@ -10,9 +10,9 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from talkclip.errors import InputError, TalkClipError
 
-from .. import report
+from .. import redraw, report
 from ..character import face
-from . import cutting, redraw, sound
+from . import cutting, sound
 from .properties import add_edit
 from .sound import Extent
 
@@ -60,7 +60,7 @@ class LineOperator:
         except TalkClipError as problem:
             cutting.relax(line, extent)
             return report.error(self, problem)
-        redraw.all_areas(context)
+        redraw.lines()
         return {"FINISHED"}
 
     def change(self, line: Any, extent: Extent, context: bpy.types.Context) -> None:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import bpy
 
@@ -26,7 +26,10 @@ from talkclip.files import atomic_write
 
 from .. import compat
 from ..line import sound
-from . import colors, mp4, placing, portrait, record, studio, timing
+from . import colors, mp4, placing, portrait, record, studio, throwaway, timing
+from .throwaway import Throwaway
+
+_LOOK_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,17 @@ class VideoExport:
         return self._target
 
     def close(self) -> None:
-        """Take the copy of the scene away, and a video that is not whole."""
+        """Take the copy of the scene away, and a video that is not whole; while Blender renders, as soon as it ends."""
+        if self._close_later() is not None:
+            bpy.app.timers.register(self._close_later, first_interval=_LOOK_S)
+
+    def _close_later(self) -> float | None:
+        """-> seconds until the next attempt."""
+        if self._in_window and bpy.app.is_job_running("RENDER"):
+            return _LOOK_S
         self._stack.close()
         self._temporary.unlink(missing_ok=True)
+        return None
 
     def _start(self) -> None:
         if self._target.suffix.lower() != ".mp4":
@@ -192,9 +203,8 @@ def of_plate(plate: Any) -> Iterator[Shoot]:
         InputError: files are missing.
     """
     first = record.require_files(plate)
-    scene = bpy.data.scenes.new("TalkCLIP Video")
-    sounds = set(bpy.data.sounds)
-    try:
+    with throwaway.sounds(), Throwaway() as made:
+        scene = made.add("scenes", bpy.data.scenes.new("TalkCLIP Video"))
         colors.show_exactly(scene)
         render = scene.render
         render.resolution_x, render.resolution_y, render.resolution_percentage = plate.width, plate.height, 100
@@ -206,9 +216,6 @@ def of_plate(plate: Any) -> Iterator[Shoot]:
             strip.elements.append(path.name)
         placing.add_sound(plate, scene)
         yield Shoot(scene, (plate.frame_start, timing.end_frame(plate, plate.fps) - 1), _comment(plate.prompt, True))
-    finally:
-        bpy.data.scenes.remove(scene)
-        _forget_sounds(sounds)
 
 
 @contextlib.contextmanager
@@ -227,17 +234,15 @@ def of_character(mesh: bpy.types.Object, context: bpy.types.Context, source: str
     extent = sound.extent_of(character, scene)
     frames = extent.first, extent.end - 1
     view = portrait.view_of(source, mesh, context)
-    sounds = set(bpy.data.sounds)
     folder = Path(tempfile.mkdtemp(prefix="talkclip-video-"))
     try:
-        with studio.copy_of(scene, view, character.studio_engine) as copy:
+        with throwaway.sounds(), studio.copy_of(scene, view, character.studio_engine) as copy:
             copy.render.resolution_percentage = percentage
             path = _sound_file(line, folder)
             studio.add_sound(copy, path, line.start_s, frames)
             prompts = " | ".join(segment.prompt for segment in character.segments if segment.prompt)
             yield Shoot(copy, frames, _comment(f"{mesh.name}: {prompts}", False))
     finally:
-        _forget_sounds(sounds)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -252,11 +257,6 @@ def _sound_file(line: sound.Line, folder: Path) -> Path:
     path = folder / "line.wav"
     path.write_bytes(wav_bytes(line.audio))
     return path
-
-
-def _forget_sounds(before: set[bpy.types.Sound]) -> None:
-    for made in set(bpy.data.sounds) - before:
-        bpy.data.sounds.remove(made)
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
-from .. import compat
+from .. import compat, modal
 from ..character import face
-from . import export, modal, record
+from . import export, record
 from .operators import PlateOperator, busy_or_nobody, character_of
 
 
@@ -19,7 +19,6 @@ class VideoOperator(modal.ModalWork):
     """An operator that asks for a file and renders a video into it."""
 
     bl_options: ClassVar[set[str]] = {"REGISTER"}
-    stopped_text = "Stopped; no video was written."
     default_ending: ClassVar[str]
     _asked = False
 
@@ -49,6 +48,10 @@ class VideoOperator(modal.ModalWork):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Render: in steps when a window asked for the file, else blocking."""
         return self.in_steps(context) if self._asked else self.blocking(context)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """See `ModalWork.modal`. ESC stops Blender's own render; until that has ended, its scene cannot go."""
+        return {"PASS_THROUGH"} if event.type == "ESC" else super().modal(context, event)
 
     def default_path(self, context: bpy.types.Context) -> str:
         """Beside the .blend file."""

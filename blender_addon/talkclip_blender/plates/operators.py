@@ -10,10 +10,10 @@ from bpy.props import EnumProperty
 
 from talkclip.errors import TalkClipError
 
-from .. import compat, report
+from .. import compat, modal, report
 from ..character import face
 from ..service import connection
-from . import colors, modal, placing, record, request
+from . import colors, placing, record, request
 from .running import PlateRun
 
 _NO_CHARACTER = "Select a character: a mesh with face shape keys, or its rig"
@@ -27,9 +27,7 @@ def character_of(context: bpy.types.Context) -> Any | None:
 
 def busy_or_nobody(context: bpy.types.Context) -> str:
     """Why nothing can be rendered now, or ""."""
-    if modal.running() is not None:
-        return "TalkCLIP is at work; press ESC to stop it"
-    return _NO_CHARACTER if character_of(context) is None else ""
+    return modal.why_busy() or (_NO_CHARACTER if character_of(context) is None else "")
 
 
 def why_not_kept(context: bpy.types.Context) -> str:

@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 
 import bpy
 
+from .. import modal
 from ..character import face
 from ..line.properties import scene_fps
 from ..panel import CharacterPanel, draw_progress
-from . import colors, modal, previews, record, timing
+from . import colors, previews, record, timing
+from .export_operators import VideoOperator
+from .operators import TALKCLIP_OT_render_plate
 from .running import PlateRun
 
 _ICON_SCALE = 6.0
@@ -25,7 +28,8 @@ class TALKCLIP_PT_plates(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blend
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this."""
-        layout, work = self.layout, modal.running()
+        layout = self.layout
+        work = modal.running(TALKCLIP_OT_render_plate) or modal.running(VideoOperator)
         if work is not None:
             _draw_work(layout, work)
             return

@@ -24,6 +24,7 @@ from .. import compat
 from ..character import axes, face
 from ..line.properties import scene_fps
 from . import colors
+from .throwaway import Throwaway
 
 _NAME: Final = "TalkCLIP Studio"
 _MOST_PIXELS: Final = 2048
@@ -111,10 +112,10 @@ def copy_of(scene: bpy.types.Scene, view: View | None, engine: str) -> Iterator[
 
     The copy and all that was made for it are gone afterwards. None for `view` leaves camera and size as they are.
     """
-    copy = scene.copy()
-    copy.name = _NAME
-    made: list[bpy.types.ID] = []
-    try:
+    with Throwaway() as made:
+        copy = scene.copy()
+        copy.name = _NAME
+        made.add("scenes", copy)
         if copy.sequence_editor is not None:
             copy.sequence_editor_clear()
         if engine == "WORKBENCH":
@@ -133,10 +134,6 @@ def copy_of(scene: bpy.types.Scene, view: View | None, engine: str) -> Iterator[
             copy.render.pixel_aspect_x = copy.render.pixel_aspect_y = 1.0
             copy.camera = _camera(copy, view, made)
         yield copy
-    finally:
-        bpy.data.scenes.remove(copy)
-        for block in made:
-            bpy.data.batch_remove((block,))
 
 
 def render_picture(copy: bpy.types.Scene, path: Path) -> None:
@@ -195,12 +192,12 @@ def _run(copy: bpy.types.Scene, **what: Any) -> None:
         raise TalkClipError(f"Blender could not render: {text}", "Try the other engine.", "no_picture") from None
 
 
-def _camera(copy: bpy.types.Scene, view: View, made: list[bpy.types.ID]) -> bpy.types.Object:
+def _camera(copy: bpy.types.Scene, view: View, made: Throwaway) -> bpy.types.Object:
     if view.camera:
         return bpy.data.objects[view.camera]
     data = bpy.data.cameras.new(_NAME)
-    camera = bpy.data.objects.new(_NAME, data)
-    made += [camera, data]
+    camera = made.add("objects", bpy.data.objects.new(_NAME, data))
+    made.add("cameras", data)
     copy.collection.objects.link(camera)
     camera.matrix_world = view.place
     data.sensor_width, data.clip_end = view.sensor_mm, 10_000.0

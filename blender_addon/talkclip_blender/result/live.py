@@ -18,11 +18,10 @@ import bpy
 from talkclip.client import EditJob
 from talkclip.errors import TalkClipError
 
-from .. import compat
+from .. import compat, modal, redraw
 from ..character import face
 from ..line import segments, sound
-from ..panel import redraw_sidebars
-from . import link, speak_operator, speech, takes
+from . import link, speech, takes
 from .edits import Base
 
 SETTLED_S: Final = 0.3
@@ -51,7 +50,7 @@ class View:
     @property
     def is_busy(self) -> bool:
         """Whether something else is going on that an undo step in its middle would harm."""
-        return speak_operator.progress() is not None or bool(getattr(self.window, "modal_operators", ()))
+        return bool(modal.why_busy()) or bool(getattr(self.window, "modal_operators", ()))
 
 
 class Preview:
@@ -126,7 +125,7 @@ class Preview:
         self._tried, self._take = self._seen, _shown(run.plan.mesh_now()).uid
         if reply.track is not None:
             compat.push_undo(view.window, "TalkCLIP Live")
-        redraw_sidebars()
+        redraw.sidebars()
         return None
 
     def _give_up(self, why: str) -> None:
@@ -172,7 +171,7 @@ def _tick() -> float | None:
         preview.stop()
         raise
     if preview.state != before:
-        redraw_sidebars()
+        redraw.sidebars()
     return again_s
 
 

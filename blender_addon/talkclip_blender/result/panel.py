@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 import bpy
 
+from .. import modal
 from ..character import face
 from ..panel import CharacterPanel, draw_progress
-from . import live, speak_operator, takes
+from . import live, takes
+from .speak_operator import TALKCLIP_OT_speak
 
 
 class TALKCLIP_PT_speak(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -21,9 +23,9 @@ class TALKCLIP_PT_speak(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
     def draw(self, context: bpy.types.Context) -> None:
         """Blender draws this."""
         layout = self.layout
-        going_on = speak_operator.progress()
-        if going_on is not None:
-            draw_progress(layout, *going_on)
+        work = modal.running(TALKCLIP_OT_speak)
+        if work is not None:
+            draw_progress(layout, *work.progress)
             layout.label(text="ESC stops it", icon="CANCEL")
             return
         row = layout.row()

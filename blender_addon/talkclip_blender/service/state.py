@@ -23,6 +23,7 @@ from talkclip import __version__
 from talkclip.client import Client
 from talkclip.errors import InputError, TalkClipError
 
+from .. import redraw
 from . import pythons
 from .engine_place import EnginePlace, Record, default_place
 from .engine_source import SIZES, Source, download_folders, find_wheel, read_source
@@ -277,16 +278,7 @@ def wake() -> None:
 
 def _tick() -> float | None:
     soon = service.move_on()
-    _redraw()
+    redraw.sidebars(preferences=True)
     if service.idle:
         return None
     return _BUSY_TICK_S if soon else _CALM_TICK_S
-
-
-def _redraw() -> None:
-    """The panel and the preferences show what goes on."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            for region in area.regions:
-                if (area.type, region.type) in (("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")):
-                    region.tag_redraw()

@@ -10,6 +10,7 @@ import itertools
 import re
 from dataclasses import dataclass, field
 
+from talkclip.engine.text import lexicon
 from talkclip_rigs.facs import AuMove, action_units, intensity_letters
 
 # Level of an action unit whose amount is not given (C, "marked").
@@ -20,9 +21,14 @@ _CODE = re.compile(
     r"(?P<deny>\b(?:no|not|without|minus|never)\s+)?"
     r"(?:(?P<prefix>\bAUs?|\bU|\baction units?)\s*)?"
     r"(?P<side>\b[LRlr])?(?<![\d.,])(?P<number>\d{1,2})(?P<letter>[A-Ea-e])?(?P<side2>[LR])?(?![\w%.])"
-    rf"(?:\s*(?:at|=|:|\()?\s*(?:(?P<percent>{_NUMBER})\s*(?:%|per ?cent\b)|"
-    r"(?P<share>[01]?\.\d+|(?<=(?:at|.=|.:)\s)[01](?![\d.%/])|(?<=[=:])[01](?![\d.%/]))|(?P<far>[A-E])\b)\)?)?",
+    r"(?:\s*(?:at|=|:|\(|-)?\s*(?:(?:an? )?(?:intensity|level|strength|grade|score)\s*(?:of|=|:)?)?\s*"
+    rf"(?:(?P<percent>{_NUMBER})\s*(?:%|per ?cent\b)|"
+    r"(?P<share>[01]?\.\d+|(?<=(?:at|.=|.:)\s)[01](?![\d.%/])|(?<=[=:])[01](?![\d.%/]))|"
+    r"(?P<far>(?-i:[A-E]))\b(?:[ -](?:intensity|level|strength))?)\)?)?",
     re.IGNORECASE,
+)
+_ABSENT = re.compile(
+    r"^\s*(?:(?:is|at)\s+|[:=-]\s*)?(?:absent|none|zero|off|inactive|not (?:present|active|used))\b", re.IGNORECASE
 )
 _JOIN = re.compile(r"^\s*(?:\+|,|/|&|and|plus)\s*$", re.IGNORECASE)
 _PERCENT = re.compile(rf"({_NUMBER})\s*(?:%|per ?cent\b|pct\b)", re.IGNORECASE)
@@ -37,6 +43,14 @@ _WORDS = {word: 10.0 * (number + 1) for number, word in enumerate(_TENS)} | {"ze
 _WORDS |= {word: float(number + 1) for number, word in enumerate(_UNITS)}
 _WORD_PERCENT = re.compile(
     rf"\b(?:a )?({'|'.join([*_TENS, 'zero'])})\b(?:\s*(?:percent|per cent|pct)\b|\s*$)", re.IGNORECASE
+)
+_PARTS = ("third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_FRACTION = re.compile(
+    rf"(?<!inner )(?<!outer )\b(?P<count>a|{_SPELT})[ -](?P<part>{'|'.join(_PARTS)})s?\b(?: of the way\b)?"
+    r"(?! (?:time|take|person|party|attempt|row|degree|of an inch))|"
+    r"\b(?P<half>half[ -]?way\b(?! (?:through|between|to|across|along|home|there|up the|down the))|"
+    r"half(?=[ -](?:open|closed|shut|raised|lowered|down|up|parted|of the way)\b))",
+    re.IGNORECASE,
 )
 _BARE = re.compile(r"(?<![\w.,/+-])(?:at |a |level )?(\d{1,3})\s*$")
 _TEN = 10.0
@@ -75,7 +89,14 @@ def find_amounts(text: str) -> Amounts:
     if letter is not None and len(plain) == len(moves):
         moves = [AuMove(move.au, intensity_letters()[letter[1]], move.side) for move in moves]
         return Amounts((*named, *moves), denied, intensity_letters()[letter[1]], rest[: letter.start()])
-    for pattern, unit in ((_PERCENT, 100.0), (_OUT_OF, None), (_WORD_PERCENT, 100.0), (_SHARE, 1.0), (_BARE, 0.0)):
+    for pattern, unit in (
+        (_FRACTION, None),
+        (_PERCENT, 100.0),
+        (_OUT_OF, None),
+        (_WORD_PERCENT, 100.0),
+        (_SHARE, 1.0),
+        (_BARE, 0.0),
+    ):
         match = pattern.search(rest)
         if match is not None:
             level = _level(match, unit)
@@ -86,7 +107,17 @@ def find_amounts(text: str) -> Amounts:
     return Amounts(tuple(shown), denied, level, rest, frozenset(plain))
 
 
+def is_amount(text: str) -> bool:
+    """Whether a text is an amount and no more: "two thirds", "at 40 %"."""
+    amounts = find_amounts(text)
+    silent = lexicon.words_that("silent")
+    return amounts.level is not None and not amounts.moves and all(w in silent for w in lexicon.word_list(amounts.rest))
+
+
 def _level(match: re.Match[str], unit: float | None) -> float:
+    if match.re is _FRACTION:
+        count = 1.0 if (match["count"] or "a").lower() == "a" else _number(match["count"])
+        return 0.5 if match["half"] else min(1.0, count / (_PARTS.index(match["part"].lower()) + 3))
     if unit is None:
         return min(1.0, _number(match[1]) / max(_number(match[2]), 1e-6))
     value = _number(match[1])
@@ -152,7 +183,9 @@ def _codes(text: str) -> tuple[list[AuMove], set[int], list[int], str]:
             continue
         rest += text[end : match.start()] + " "
         end = match.end()
-        if match["deny"]:
+        absent = _ABSENT.match(text[end:])
+        end += absent.end() if absent is not None else 0
+        if match["deny"] or absent is not None:
             denied.append(int(match["number"]))
         else:
             moves.append(_move(match, shared))

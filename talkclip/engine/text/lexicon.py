@@ -19,6 +19,8 @@ EMOTIONS: tuple[str, ...] = ("angry", "contempt", "disgusted", "fear", "happy", 
 
 # Interchangeable inside a phrase, or left out.
 _DETERMINERS = frozenset({"the", "his", "her", "their", "your", "my", "its", "our"})
+# "Tom's" is as good as "his", "it's" is not.
+_NO_POSSESSIVES = frozenset({"it's", "he's", "she's", "that's", "there's", "what's", "who's", "here's", "let's"})
 
 T = TypeVar("T")
 
@@ -62,7 +64,8 @@ class PhraseTable(Generic[T]):
     "corner of his mouth" and "corner of mouth".
     """
 
-    def __init__(self, entries: Iterable[tuple[str, T]]) -> None:
+    def __init__(self, entries: Iterable[tuple[str, T]], exact: Iterable[tuple[str, T]] = ()) -> None:
+        """`exact`: phrases that match only as they are written ("wind her up" is not "wind up")."""
         self._phrases: dict[tuple[str, ...], T] = {}
         for phrase, value in entries:
             words = tuple(word_list(phrase))
@@ -71,6 +74,9 @@ class PhraseTable(Generic[T]):
         self._values = dict(self._phrases)
         for words, value in self._phrases.items():
             self._values.setdefault(_bare(words), value)
+        for phrase, value in exact:
+            self._values.setdefault(tuple(word_list(phrase)), value)
+            self._phrases.setdefault(tuple(word_list(phrase)), value)
         self._longest: dict[str, int] = {}
         for words in self._values:
             self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
@@ -85,7 +91,7 @@ class PhraseTable(Generic[T]):
         if not longest:
             return None
         literal = range(start, min(start + longest, len(words)))
-        bare = [i for i in range(start, len(words)) if i == start or words[i] not in _DETERMINERS][:longest]
+        bare = [i for i in range(start, len(words)) if i == start or not _is_determiner(words[i])][:longest]
         found = [hit for hit in (self._longest_of(words, literal), self._longest_of(words, bare)) if hit is not None]
         return max(found, key=lambda hit: hit[0], default=None)
 
@@ -110,7 +116,11 @@ class PhraseTable(Generic[T]):
 
 def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
     """Without the determiners inside; first and last word stay ("up the" is not "up")."""
-    return (words[0], *(w for w in words[1:-1] if w not in _DETERMINERS), *words[1:][-1:])
+    return (words[0], *(w for w in words[1:-1] if not _is_determiner(w)), *words[1:][-1:])
+
+
+def _is_determiner(word: str) -> bool:
+    return word in _DETERMINERS or (word.endswith("'s") and word not in _NO_POSSESSIVES)
 
 
 def word_list(text: str) -> list[str]:
@@ -123,9 +133,9 @@ def feeling_words() -> PhraseTable[FeelingWord]:
     """Words and phrases of feeling."""
     table = _table("emotion_words.json")
     return PhraseTable(
-        [(phrase.strip(), _feeling(row)) for row in table["phrases"] for phrase in row["words"].split(";")]
-        + [(word, _feeling(row)) for row in table["rows"] for word in row["words"].split()]
-        + [(f, _feeling(row)) for row in table["rows"] for verb in row.get("verbs", "").split() for f in forms(verb)]
+        [(phrase.strip(), feeling_of(row)) for row in table["phrases"] for phrase in row["words"].split(";")]
+        + [(word, feeling_of(row)) for row in table["rows"] for word in row["words"].split()]
+        + [(f, feeling_of(row)) for row in table["rows"] for verb in row.get("verbs", "").split() for f in forms(verb)]
     )
 
 
@@ -212,13 +222,13 @@ def units_of_region(region: str) -> tuple[int, ...]:
     return tuple(_table("movements.json")["regions_at_rest"].get(region, ()))
 
 
-def default_units(region: str, with_amount: bool) -> tuple[tuple[int, float], ...]:
-    """What a region means by itself ("tongue"), or when only an amount follows ("jaw 30 %"); may be empty."""
+def default_units(region: str, with_amount: bool) -> tuple[str, tuple[tuple[int, float], ...]]:
+    """What a region does by itself ("tongue"), or when only an amount follows ("jaw 30 %"): action, units (or none)."""
     table = _table("movements.json")
     action = table["default_action"].get(region, "")
     if with_amount:
         action = table["default_action_with_amount"].get(region, action)
-    return units_for(region, action)
+    return action, units_for(region, action)
 
 
 def usual_strength() -> float:
@@ -273,7 +283,7 @@ def _named(key: str) -> PhraseTable[str]:
     return PhraseTable((word, name) for name, words in _table("movements.json")[key].items() for word in _split(words))
 
 
-def _feeling(row: Mapping[str, Any]) -> FeelingWord:
+def feeling_of(row: Mapping[str, Any]) -> FeelingWord:
     moves = tuple(AuMove(au, level, side) for au, level, side in row.get("au", ()))
     return FeelingWord(row["emotion"], float(row["strength"]), moves)
 

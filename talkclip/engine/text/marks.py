@@ -82,6 +82,10 @@ class Marks:
         if start >= 0:
             self.used[start:end] = [True] * (end - start)
 
+    def deceive(self, start: int, end: int) -> None:
+        """Words [start, end) look like a movement and are none."""
+        self.deceptive[start:end] = [True] * (end - start)
+
     def unused(self) -> list[str]:
         """The words that nothing explains."""
         return [w for w, used in zip(self.words, self.used, strict=True) if not used]

@@ -30,6 +30,7 @@ class Move:
         rules_out: action units that it denies.
         instead: what denying it amounts to ("her eyes won't open"); empty where it amounts to nothing.
         fixed: the side belongs to the units even where the eyes move (crossed eyes).
+        region, action: what part does what; "" for a verb or a glance.
     """
 
     hit: Hit
@@ -38,6 +39,8 @@ class Move:
     rules_out: tuple[int, ...] = ()
     instead: Units = ()
     fixed: bool = False
+    region: str = ""
+    action: str = ""
 
 
 def glances(gaze: Gaze, negation: Negation) -> list[Move]:

@@ -65,7 +65,7 @@ def expression_pose(reading: PromptReading, felt: np.ndarray | None = None) -> n
     pose = np.maximum(_make_way(pose, stated), stated)
     for au in reading.denied_units:
         pose[_shapes_of(au) & (stated == 0)] = 0.0
-    return np.asarray(np.minimum(_untangle(pose), _caps()), np.float32)
+    return np.asarray(np.minimum(_untangle(pose), _limits(reading)), np.float32)
 
 
 class PromptStyler:
@@ -114,10 +114,13 @@ class PromptStyler:
             float32 (52,); -1..1, below 0 only where a negative edit takes away.
         """
         code = intensity * expression_pose(self.read(prompt), felt)
+        limits = _limits(self.read(prompt))
         for edit in edits:
             for change in read_changes(edit.text):
-                code = _edited(code, change, self.read(change.text) if change.text else None, edit.weight)
-        return np.asarray(np.clip(_untangle(code), -1.0, np.minimum(1.0, _OVERDRIVE * _caps())), np.float32)
+                reading = self.read(change.text) if change.text else None
+                code = _edited(code, change, reading, edit.weight)
+                limits = limits if reading is None else np.maximum(limits, _limits(reading))
+        return np.asarray(np.clip(_untangle(code), -1.0, np.minimum(1.0, _OVERDRIVE * limits)), np.float32)
 
 
 def _edited(code: np.ndarray, change: Change, reading: PromptReading | None, weight: float) -> np.ndarray:
@@ -275,10 +278,16 @@ def _opposites() -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
+def _limits(reading: PromptReading) -> np.ndarray:
+    """(52,) how far shapes may go: a feeling leaves the mouth to speech, a stated movement takes more of it."""
+    stated = np.minimum(pose_of(reading.action_units), _caps("stated_caps"))
+    return np.asarray(np.maximum(_caps("caps"), stated), np.float32)
+
+
 @functools.cache
-def _caps() -> np.ndarray:
+def _caps(key: str) -> np.ndarray:
     caps = np.ones(len(ARKIT52), np.float32)
-    for name, cap in _table()["caps"].items():
+    for name, cap in _table()[key].items():
         caps[_indices(name)] = cap
     return caps
 

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 
 from talkclip.engine.text import lexicon
+from talkclip.engine.text.amounts import is_amount
+from talkclip.engine.text.idioms import find_idioms
 from talkclip.engine.text.sides import SIDE_WORDS, is_side_or_share
 
 # A dot or comma between digits is part of a number, a hyphen inside a word part of the word.
@@ -20,7 +22,14 @@ _NEGATING_LEADS = frozenset({"without", "nor", "except", "sans", "minus"})
 _LEADS_OF_A_TAIL = frozenset({"", "but", "and", "yet", "though"})
 # What a clause such as "She isn't." says about the one before.
 _DENIAL = "not at all"
+_DASHES = frozenset({"-", "–", "—"})
+_HEIGHTS = frozenset({"high", "low", "higher", "lower"})
 _PLACES = frozenset({"over", "under", "above", "below", "behind", "beneath", "underneath", "through"})
+_LETTER_OF_A_CODE = re.compile(
+    r"\s*[,;:(]\s*(?:at )?((?:intensity|level|strength|grade)\s*[:=]?\s*(?-i:[A-E])|"
+    r"(?-i:[A-E])[ -](?:intensity|level))\b\)?",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"[\d.,%]+$")
 
 
@@ -45,7 +54,8 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
 
 
 def _keep_together(text: str) -> str:
-    """8/10 is one amount, "anything but" one negation: neither is two clauses."""
+    """8/10 is one amount, "anything but" one negation, "AU9, intensity E" one code: none is two clauses."""
+    text = _LETTER_OF_A_CODE.sub(r" \1", text)
     text = re.sub(r"(?<=\d)\s*/\s*(?=\d)", "\ue001", text)
     return re.sub(
         r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b",
@@ -73,10 +83,11 @@ def _at_joining_words(tokens: list[str], mark: str) -> list[Piece]:
         if words:
             found.append(Piece(lead, " ".join(words).replace("\ue000", " "), "" if found else mark))
 
+    held = _in_idioms(tokens)
     for number, token in enumerate(tokens):
         word = token.lower().strip("'\"")
         rest = [w.lower() for w in tokens[number + 1 :]]
-        if word in lexicon.words_that("leads") and not _belongs(word, words, rest):
+        if word in lexicon.words_that("leads") and number not in held and not _belongs(word, words, rest):
             close()
             # "but not", "and without": the negation is what counts
             lead, words = (word if words or lead not in _NEGATING_LEADS else lead), []
@@ -84,6 +95,13 @@ def _at_joining_words(tokens: list[str], mark: str) -> list[Piece]:
             words.append(token)
     close()
     return found
+
+
+def _in_idioms(tokens: list[str]) -> set[int]:
+    """Indices of the tokens that belong to an idiom: "over the moon" is one piece."""
+    words = [(number, word) for number, token in enumerate(tokens) for word in lexicon.word_list(token)]
+    found = find_idioms([word for _, word in words])
+    return {number for idiom in found for number, _ in words[idiom.start : idiom.end]}
 
 
 def _belongs(word: str, before: list[str], rest: list[str]) -> bool:
@@ -113,7 +131,7 @@ def _only_names_a_region(text: str) -> bool:
 def _join_tails(pieces: list[Piece]) -> list[Piece]:
     joined: list[Piece] = []
     for piece in pieces:
-        if joined and (_only_says_how(piece) or _only_says_where(piece, joined[-1])):
+        if joined and (is_amount(piece.text) or _only_says_how(piece) or _only_says_where(piece, joined[-1])):
             joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {piece.lead} {piece.text}")
         elif joined and _only_denies(piece):
             joined[-1] = replace(joined[-1], text=f"{joined[-1].text} {_DENIAL}")
@@ -131,13 +149,20 @@ def _only_says_how(piece: Piece) -> bool:
     for start, end, _ in lexicon.degrees().find(words):
         degrees[start:end] = [True] * (end - start)
     numbers = [bool(_NUMBER.match(token)) for token in piece.text.split()]
-    says = any(degrees) or any(map(is_side_or_share, words)) or any(numbers)
+    sided = any(map(is_side_or_share, words))
+    if sided and _HEIGHTS & set(words):  # "left high, right low"
+        return False
+    says = any(degrees) or sided or any(numbers)
     return (
         says
         and "other" not in words
         and piece.lead in _LEADS_OF_A_TAIL
         and all(
-            how or is_side_or_share(word) or word in lexicon.words_that("silent") or word.isdigit()
+            how
+            or is_side_or_share(word)
+            or word in lexicon.words_that("silent")
+            or word.isdigit()
+            or (sided and word == "one")
             for how, word in zip(degrees, words, strict=True)
         )
     )
@@ -154,9 +179,9 @@ def _only_says_where(piece: Piece, before: Piece) -> bool:
 def _only_denies(piece: Piece) -> bool:
     """'She isn't.', ': none', 'not at all': it denies the clause before."""
     words = lexicon.word_list(piece.text)
-    if not words or not piece.mark or piece.lead not in ("", "but"):
+    if not words or not piece.mark or piece.lead not in ("", "but") or find_idioms(words):
         return False
-    weak_mark = "?" not in piece.mark and ":" not in piece.mark
+    weak_mark = "?" not in piece.mark and ":" not in piece.mark and not (piece.mark in _DASHES and len(words) == 1)
     denies = [word in lexicon.words_that("final_negations") for word in words]
     silent = all(d or word in lexicon.words_that("silent") for d, word in zip(denies, words, strict=True))
     return any(denies) and silent and (not weak_mark or " ".join(words).startswith("not at all"))

@@ -14,6 +14,8 @@ from talkclip.engine.text.clauses import parse
 from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
 from talkclip.engine.text.lexicon import EMOTIONS, word_list
+from talkclip.engine.text.production import Cleaned, clean, says_who_speaks
+from talkclip.engine.text.spelling import Spelling, in_words, mend
 from talkclip.style import CALM
 from talkclip_rigs.facs import AuMove, action_units
 
@@ -26,6 +28,8 @@ _MODEL_SHARE_MAX = 0.4
 _TOLD = 0.4
 _WORDS_BESIDE_MOVES = 4
 _FEELING_BESIDE_MOVES = 0.4
+# A guess of "neutral" at this intensity or more implies movements as fully as a feeling does.
+_SURELY_FELT = 0.3
 # Arousal of each emotion at full intensity (means of the prompt corpus, rounded).
 _AROUSAL = {"angry": 0.85, "contempt": 0.45, "disgusted": 0.6, "fear": 0.8, "happy": 0.75, "sad": 0.3,
             "surprised": 0.8, "neutral": CALM}  # fmt: skip
@@ -118,11 +122,18 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
         prompt: any text; only its first 2,000 characters count.
         model: for what the rules do not explain.
     """
-    text = unicodedata.normalize("NFKC", prompt).strip()[:LONGEST_PROMPT]
+    given = unicodedata.normalize("NFKC", in_words(prompt[:LONGEST_PROMPT])).strip()
+    cleaned = clean(given)
+    text = cleaned.text
     language = language_of(text) if text else ENGLISH
+    spelling = mend(text) if language == ENGLISH else Spelling(text)
+    text = spelling.text
     clauses, guess, notes = _read_english(text, model) if language == ENGLISH else _read_other(text, language)
-    if not text:
+    if not given:
         notes.append("The prompt is empty: the face stays neutral.")
+    elif cleaned.left_out:
+        notes.append(_left_out(cleaned))
+    notes += [f"Read '{typed}' as '{read}'." for typed, read in spelling.mended]
     whole = [f for clause in clauses for f in clause.feelings if not f.part]
     # "sad, but not crying": what one clause says outright, another denies only in its own words.
     told = {emotion for feeling in whole for emotion, share in feeling.emotion if share >= _TOLD}
@@ -140,6 +151,11 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
     )  # fmt: skip
 
 
+def _left_out(cleaned: Cleaned) -> str:
+    what = ", ".join(cleaned.left_out)[:80]
+    return f"No direction: '{what}' (" + ("left out)." if cleaned.text else "the face stays neutral).")
+
+
 def _arousal(emotions: Mapping[str, float], intensity: float, guess: Guess | None) -> float:
     """As the model hears it, else as its emotions usually are at this intensity."""
     if guess is not None and guess.arousal is not None:
@@ -151,7 +167,13 @@ def _arousal(emotions: Mapping[str, float], intensity: float, guess: Guess | Non
 def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Guess | None, list[str]]:
     """Rules first; the model reads the clauses that neither deny nor only name movements."""
     clauses = parse(text)
-    left = [c for c in clauses if not _denies(c) and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)]
+    left = [
+        c
+        for c in clauses
+        if not _denies(c)
+        and len(c.open_words) > (_WORDS_BESIDE_MOVES if c.moves else 0)
+        and not says_who_speaks(word_list(c.text))
+    ]
     found = any(c.moves or c.feelings or c.denied_units or c.denied_feelings or c.lessened for c in clauses)
     if not left and (found or not clauses or _only_says_who_speaks(text)):
         return (
@@ -167,6 +189,9 @@ def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Gue
     # Whole prompts go in as they were written: a question mark is half the surprise.
     whole = all(c in left or not (c.moves or _denies(c)) for c in clauses)
     guess = model.guess(text if whole else ", ".join(f"{c.lead} {c.text}".strip() for c in left))
+    if guess.emotions.argmax() == EMOTIONS.index("neutral"):  # without a feeling few movements are implied
+        share = min(1.0, guess.intensity / _SURELY_FELT)
+        guess = replace(guess, levels={au: share * level for au, level in guess.levels.items()})
     if any(c.moves for c in clauses):  # a prompt about movements is seldom about a feeling that it does not name
         guess = replace(guess, intensity=_FEELING_BESIDE_MOVES * guess.intensity, levels={})
     return clauses, guess, []
@@ -175,6 +200,8 @@ def _read_english(text: str, model: GuessModel) -> tuple[tuple[Clause, ...], Gue
 def _only_says_who_speaks(text: str) -> bool:
     """'A person speaks' asks for nothing; 'it's a girl' does."""
     words = word_list(text)
+    if says_who_speaks(words):
+        return True
     return len(words) < 3 or any(word.startswith(("speak", "talk", "say", "tell")) for word in words)
 
 

@@ -165,11 +165,36 @@ def test_panels_draw(head, extension):
     assert drawn(character)[-1] == "talkclip.add_default_head"
 
 
-def test_the_panel_shows_progress(head, extension, monkeypatch):
-    operator = sys.modules[MODULE + ".result.speak_operator"]
-    monkeypatch.setattr(operator, "_running", type("Run", (), {"progress": (0.4, "Listening")})())
-    assert "Listening" in drawn(sys.modules[MODULE + ".result.panel"].TALKCLIP_PT_speak)
-    assert not bpy.ops.talkclip.speak.poll()
+def test_one_work_at_a_time(head, extension, monkeypatch, tmp_path):
+    """While one goes on, its own panel shows how far it is, and no other can begin."""
+    speak = sys.modules[MODULE + ".result.speak_operator"].TALKCLIP_OT_speak
+    plate = sys.modules[MODULE + ".plates.operators"].TALKCLIP_OT_render_plate
+    modal = sys.modules[MODULE + ".modal"]
+    speak_panel = sys.modules[MODULE + ".result.panel"].TALKCLIP_PT_speak
+    plates_panel = sys.modules[MODULE + ".plates.panel"].TALKCLIP_PT_plates
+    head.talkclip.plate_who, head.talkclip.plate_folder = "HEAD", str(tmp_path)
+    for operator, own, other in ((speak, speak_panel, plates_panel), (plate, plates_panel, speak_panel)):
+        assert bpy.ops.talkclip.speak.poll() and bpy.ops.talkclip.render_plate.poll()
+        work = type("Work", (), {"progress": (0.4, "Listening"), "latest": None})()
+        with monkeypatch.context() as patch:
+            patch.setattr(modal, "_running", modal.Running(operator, work))
+            assert "Listening" in drawn(own) and "Listening" not in drawn(other)
+            for button in ("speak", "render_plate", "export_video"):
+                with pytest.raises(RuntimeError, match=f"{operator.bl_label} is at work: wait"):
+                    getattr(bpy.ops.talkclip, button)()
+    assert len(head.talkclip.takes) == 0
+
+
+def test_a_file_browser_that_was_open_before_begins_nothing_meanwhile(extension, monkeypatch):
+    """Blender does not ask `poll` again when a file is chosen."""
+    modal = sys.modules[MODULE + ".modal"]
+    export = sys.modules[MODULE + ".plates.export_operators"].TALKCLIP_OT_export_video
+    speak = sys.modules[MODULE + ".result.speak_operator"].TALKCLIP_OT_speak
+    said = []
+    chosen = type("Chosen", (), {"report": lambda _, kind, text: said.append(text), "_begin": export._begin})()
+    monkeypatch.setattr(modal, "_running", modal.Running(speak, None))
+    assert export.in_steps(chosen, bpy.context) == {"CANCELLED"}
+    assert said == ["Speak is at work: wait until it is done, or press ESC to stop it."]
 
 
 def test_the_core_is_the_light_one(extension):

@@ -309,3 +309,35 @@ def test_a_packed_sound_is_kept_beside_the_plate(plated, scene, tmp_path):
     assert loudest(beside) > 0.1
     assert bpy.ops.talkclip.export_video(filepath=str(tmp_path / "p.mp4"), view="FACE", percentage=10) == {"FINISHED"}
     assert loudest(tmp_path / "p.mp4") > 0.1
+
+
+def test_an_undo_in_the_middle_of_an_export_leaves_the_users_own_alone(plated, scene, extension):
+    """It takes away what was made for the render; every reference to it is invalid then."""
+    studio = sys.modules[MODULE + ".plates.studio"]
+    throwaway = sys.modules[MODULE + ".plates.throwaway"]
+    own = bpy.data.sounds.load(str(SAMPLE))
+    before = {kind: list(getattr(bpy.data, kind)) for kind in ("scenes", "objects", "cameras", "sounds")}
+    view = studio.close_up(bpy.data.objects["TalkCLIP Head"], bpy.context)
+    with throwaway.sounds(), studio.copy_of(scene, view, "WORKBENCH") as copy:
+        camera = copy.camera
+        bpy.data.sounds.load(str(SAMPLE))
+        bpy.data.batch_remove((copy, camera.data, camera))
+    assert own in list(bpy.data.sounds)
+    assert before == {kind: list(getattr(bpy.data, kind)) for kind in before}
+
+
+def test_a_video_that_is_stopped_keeps_its_scene_until_blender_has_stopped(plated, extension, monkeypatch, tmp_path):
+    """A scene that is taken away while Blender renders it ends Blender."""
+    export = sys.modules[MODULE + ".plates.export"]
+    operator = sys.modules[MODULE + ".plates.export_operators"].TALKCLIP_OT_plate_export
+    escape = type("Event", (), {"type": "ESC", "value": "PRESS"})()
+    assert operator.modal(None, bpy.context, escape) == {"PASS_THROUGH"}, "Blender's own render hears it"
+    work = export.VideoExport(export.of_plate(plated.plates[0]), tmp_path / "v.mp4", in_window=False)
+    work._in_window = True
+    app = type("App", (), {"timers": bpy.app.timers, "is_job_running": staticmethod(lambda _: True)})
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "bpy", type("Bpy", (), {"app": app}))
+        work.close()
+        assert "TalkCLIP Video" in bpy.data.scenes
+    assert work._close_later() is None, "and then it goes"
+    assert "TalkCLIP Video" not in bpy.data.scenes and not list(tmp_path.glob(".v*"))

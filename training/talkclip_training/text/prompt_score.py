@@ -20,7 +20,7 @@ import numpy as np
 
 from talkclip.coefficients import ARKIT52
 from talkclip.engine.models.style_space import StyleSpace
-from talkclip.engine.text import lexicon
+from talkclip.engine.text import lexicon, reader, split
 from talkclip.engine.text.emotion_model import EmotionModel, Guess
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS, PhraseTable
@@ -83,7 +83,11 @@ def main() -> None:
     characters = TfidfModel()
     table = {}
     table["shipped"], wrong = score(items, styler.pose, styler.code)
-    with mock.patch.object(lexicon, "feeling_words", lambda: PhraseTable([])):
+    with (
+        mock.patch.object(lexicon, "feeling_words", lambda: PhraseTable([])),
+        mock.patch.object(reader, "find_idioms", lambda _: ()),
+        mock.patch.object(split, "find_idioms", lambda _: ()),
+    ):
         table["no lexicon of feeling"], _ = score(items, PromptStyler(encoder, shipped).pose)
         table["no lexicon, TF-IDF for the encoder"], _ = score(
             items, lambda text: expression_pose(understand(text, characters))

@@ -21,6 +21,9 @@ EYE_EDGES = (
 _OPEN_SHARE = 0.085
 # Of a lip's thickness, this much is surely lip.
 _LIP_SHARE = 0.8
+# The gap between lips may go this far, in thicknesses of the lips, beyond the fitted head's; how much nearer a colour
+# there must be to the gap's own than to the lips'; fewer pixels than this tell no colour.
+_GAP_REACH, _SURELY, _FEW = 0.4, 0.7, 12
 # In heights of an eye's opening: what surely belongs to it, how far lashes reach, where the skin around begins.
 _CORE_SHARE, _REACH_SHARE, _RING_SHARE = 0.15, 0.5, 0.9
 # No skin: sRGB levels off the colour around, and how many times its own spread.
@@ -58,11 +61,14 @@ class Plates:
         return np.concatenate([self.skin * cover, cover], -1)
 
 
-def make_plates(image: np.ndarray, fine: np.ndarray, landmarks: np.ndarray, face: np.ndarray) -> Plates:
+def make_plates(
+    image: np.ndarray, fine: np.ndarray, landmarks: np.ndarray, face: np.ndarray, gap: np.ndarray | None
+) -> Plates:
     """Args:
     image: uint8 (S, S, 3); fine: uint8 (F, F, 3) the same with more pixels.
     landmarks: (468, 2) pixels of `image`.
     face: (S, S) bool, where the fitted head is seen.
+    gap: (F, F) bool, between the fitted head's open lips; None: they are shut.
     """
     picture, size = fine.astype(np.float32), fine.shape[:2]
     alpha = _person_mask(image, face)
@@ -74,7 +80,7 @@ def make_plates(image: np.ndarray, fine: np.ndarray, landmarks: np.ndarray, face
     )
     alone = _filled(picture, eroded > 0) if not solid.all() else picture
     points = landmarks * (fine.shape[0] / image.shape[0])
-    skin = _without_mouth(alone, points)
+    skin = alone if gap is None else _without_mouth(alone, points, gap)
     cover = cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR)[..., None]
     behind = cv2.resize(background, size, interpolation=cv2.INTER_NEAREST)
     # Whatever mask and background miss of the portrait belongs to the person and moves along.
@@ -170,13 +176,11 @@ def _opening(shape: tuple[int, ...], points: np.ndarray, grow: float) -> np.ndar
     return mask > 127
 
 
-def _without_mouth(person: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The gap of an open mouth becomes lip: each lip goes on into it as in a mirror at its edge."""
-    if not mouth_open(landmarks):
-        return person
+def _without_mouth(person: np.ndarray, landmarks: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    """The gap (F, F) of an open mouth becomes lip: each lip goes on into it as in a mirror at its edge."""
     size = person.shape[0]
     # Teeth shine over the edge of the lips: fill a little more than the gap.
-    hole = _opening(person.shape, landmarks[list(MOUTH_EDGE)], size / 256)
+    hole = _grown(_whole_gap(person, landmarks, gap), size / 512)
     lips = landmarks[list(LIPS_EDGE)]
     inner = landmarks[list(MOUTH_EDGE)]
     away, nearest = cv2.distanceTransformWithLabels(
@@ -198,6 +202,25 @@ def _without_mouth(person: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     mirrored = cv2.GaussianBlur(mirrored, (0, 0), max(0.5, size / 400))
     soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), size / 512)[..., None]
     return np.asarray(mirrored * soft + person * (1 - soft), np.float32)
+
+
+def _whole_gap(person: np.ndarray, landmarks: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    """(F, F) bool: `gap`, and what lies beside it and is of the colour of its teeth or its dark, not of the lips'."""
+    lips, inner = (landmarks[list(edge)] for edge in (LIPS_EDGE, MOUTH_EDGE))
+    thick = float(np.median(np.linalg.norm(lips - inner, axis=1)))
+    reach = _grown(gap, _GAP_REACH * thick)
+    ring = _grown(gap, 2 * _GAP_REACH * thick) & ~reach & _opening(person.shape, lips, 0)
+    inside = person[_shrunk(gap, 1)]
+    if len(inside) < _FEW or ring.sum() < _FEW:
+        return gap
+    light = inside.mean(1)
+    own = [inside[light <= np.percentile(light, 25)].mean(0), inside[light >= np.percentile(light, 75)].mean(0)]
+    rows = np.nonzero(ring)[0]
+    lip = [np.median(person[ring][side], axis=0) for side in (rows < inner[:, 1].mean(), rows >= inner[:, 1].mean())
+           if side.any()]  # fmt: skip
+    to_own, to_lip = (np.min([np.abs(person - color).sum(-1) for color in colors], axis=0) for colors in (own, lip))
+    _, label = cv2.connectedComponents(((reach & (to_own < _SURELY * to_lip)) | gap).astype(np.uint8))
+    return np.asarray(np.isin(label, np.unique(label[gap])) & (label > 0))
 
 
 def _eye_regions(skin: np.ndarray, landmarks: np.ndarray) -> list[np.ndarray]:
@@ -262,6 +285,10 @@ def _grown(mask: np.ndarray, pixels: float) -> np.ndarray:
     steps = int(np.ceil(pixels))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * steps + 1, 2 * steps + 1))
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel)) > 0
+
+
+def _shrunk(mask: np.ndarray, pixels: float) -> np.ndarray:
+    return ~_grown(~mask, pixels)
 
 
 def _lash_color(picture: np.ndarray, zone: np.ndarray, edge: np.ndarray) -> np.ndarray:

@@ -45,9 +45,12 @@ _LID_RAMPS = ((0.05, 0.30), (0.35, 0.80), (0.78, 0.98))
 _DRAWN_EYES = 0.3
 # Parted lips: what lies behind appears while the seam opens from the first to the second.
 _SHUT_M, _PARTED_M = 0.0003, 0.0012
-_RIM_DARK, _RIM_M = 0.55, 0.0012
-# Of a photographed smile this much stays when the mouth should rest: cheeks keep its traces anyway.
-_KEEP = 0.35
+# The line between shut lips, which a mouth photographed open does not have: how dark, how wide; how much of it leaves
+# while the lips part.
+_RIM_DARK, _RIM_M, _RIM_LEAVES, _RIM_RAMP_M = 0.40, 0.0009, 0.65, (0.002, 0.006)
+_RIM_STEP_M = 0.0012
+# Of a photographed smile this much stays when the mouth should rest: its folds stay in the picture anyway.
+_KEEP = 0.1
 _KEPT = tuple(i for i, n in enumerate(ARKIT52) if n.startswith(("mouthSmile", "mouthDimple", "mouthStretch")))
 _DARKEST, _NECK_FROM_M, _NECK_TO_M = 0.12, -0.075, -0.055
 _MOUTH_PATCH_M, _EYE_PATCH_M, _COVER = 0.042, 0.024, 1.7
@@ -79,7 +82,8 @@ class PortraitRenderer:
         self._source = np.ascontiguousarray(screen[:, :2])
         self._sort_triangles()
         ids = draw(screen, self._front, self.size, self.size)[1]
-        plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0)
+        gap = self._gap(screen) if mouth_open(person.landmarks) else None
+        plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0, gap)
         eyes = np.flatnonzero(self.mesh.side >= 0)
         self.scene = Scene(self.size, self._front, self._n_front, self._source, eyes, plates, tuple(self._patches))
         self._painter = painter_on(device, self.scene)
@@ -87,7 +91,6 @@ class PortraitRenderer:
         self._before = self.light.brightness(self._normals(shown))
         # What the default head's hair and lips hide may be open here: a floor keeps the quotient calm.
         self._occlusion_before = shown.moving[:, 6] + _DARKEST
-        self._rim = self._lip_rim() if mouth_open(person.landmarks) else None
         self._shaded = ease((self.mesh.rest[:, 1] - _NECK_FROM_M) / (_NECK_TO_M - _NECK_FROM_M))
         self._plane = HairPlane(person.pose, self.size)
         self._still = np.zeros((2, len(self.mesh.rest)), np.float32)
@@ -95,6 +98,7 @@ class PortraitRenderer:
         self._kept = np.zeros(len(ARKIT52), np.float32)
         self._kept[list(_KEPT)] = _KEEP * np.clip(person.own[list(_KEPT)], 0, 1)
         rest = self._pose(np.zeros(len(ARKIT52), np.float32), None)[0].points
+        self._rim = self._lip_rim(rest) if mouth_open(person.landmarks) else None
         self._seam_rest = np.linalg.norm(rest[self._seam[0]] - rest[self._seam[1]], axis=1)
 
     def frame(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
@@ -141,33 +145,36 @@ class PortraitRenderer:
         for patch in self._patches:
             blink = 0.0 if patch.eye < 0 else float(values[_BLINKS[patch.eye]])
             patches.append(self._patch_geometry(patch, blink, posed.points, screen))
+        parted_m = self._parted_m(posed)
         return FrameGeometry(
-            screen, ids, self._gain(posed, normals), self._inside_colors(posed, normals), self._plane.motion(pose),
-            self._mouth_shown(posed), tuple(patches),
+            screen, ids, self._gain(posed, normals, parted_m), self._inside_colors(posed, normals),
+            self._plane.motion(pose), _between(parted_m, _SHUT_M, _PARTED_M), tuple(patches),
         )  # fmt: skip
 
     def _closing(self, eye: int, blink: float) -> tuple[np.ndarray, float]:
         """What a blink does to the skin, closing and cover (2, V) of `Corners`; whether the ball is out of sight."""
-        falling, reached, sealed = (float(ease(np.array((blink - a) / (b - a)))) for a, b in _LID_RAMPS)
+        falling, reached, sealed = (_between(blink, *ramp) for ramp in _LID_RAMPS)
         upper, below, falls = (part[eye] for part in self._lids)
         covered = np.stack([upper * falling + below * reached, falls * falling + (1 - falls) * reached])
         return covered, sealed
 
-    def _mouth_shown(self, posed: PosedMesh) -> float:
-        """0 while the lips lie as they do at rest, 1 when they have parted: a slit that the fit left stays shut."""
+    def _parted_m(self, posed: PosedMesh) -> float:
+        """How far the lips are apart, less what the fit left of a slit at rest."""
         upper, lower = self._seam
         gap = np.linalg.norm(posed.points[upper] - posed.points[lower], axis=1)
-        opened = float((gap - self._seam_rest).max())
-        return float(ease(np.array((opened - _SHUT_M) / (_PARTED_M - _SHUT_M))))
+        return float((gap - self._seam_rest).max())
 
-    def _gain(self, posed: PosedMesh, normals: np.ndarray) -> np.ndarray:
-        """(V,) light now by light in the portrait; eyeballs only know the shade of the lids."""
+    def _gain(self, posed: PosedMesh, normals: np.ndarray, parted_m: float) -> np.ndarray:
+        """(V,) light now by light in the portrait; eyeballs only know the shade of the lids.
+
+        parted_m: how far the lips are apart.
+        """
         occluded = (posed.moving[:, 6] + _DARKEST) / self._occlusion_before
         gain = self.light.gain(normals, occluded, self._before)
         eyes = self.mesh.side >= 0
         gain[eyes] = np.clip(occluded[eyes], 0.75, 1.15) ** 0.45
         if self._rim is not None:
-            gain = gain * self._rim
+            gain = gain * (1.0 - (1.0 - _RIM_LEAVES * _between(parted_m, *_RIM_RAMP_M)) * self._rim)
         # The neck's shade is the portrait's own; the default head's would end at its edge.
         return (1.0 + self._shaded * (gain - 1.0)).astype(np.float32)
 
@@ -231,7 +238,9 @@ class PortraitRenderer:
         for number, (center, reach, kinds) in enumerate(places):
             away = np.linalg.norm((middles - center) * [0.9, 1.1, 0.6], axis=1)
             # What is hidden reaches far too, or a turned head would look past it.
-            chosen = np.flatnonzero(np.isin(kind, kinds) & (away < _COVER * reach))
+            chosen = np.isin(kind, kinds) & (away < _COVER * reach)
+            # The other eye's ball reaches in, where no skin of this patch hides it.
+            chosen = np.flatnonzero(chosen & ((kind != EYE) | (mesh.side[mesh.triangles[:, 0]] == number - 1)))
             triangles = np.ascontiguousarray(mesh.triangles[chosen])
             framed = kind[chosen] == EYE if kinds[1] == EYE else (kind[chosen] == SKIN) & (away[chosen] < 0.7 * reach)
             vertices = np.unique(triangles[framed])
@@ -247,13 +256,28 @@ class PortraitRenderer:
         self._wet = np.where(cheek, 0.25, 1.0).astype(np.float32)
         self._inside_albedo = mesh.paint[inside, 3:6].copy()
 
-    def _lip_rim(self) -> np.ndarray:
-        """(V,) factor that draws the line between lips: a portrait with an open mouth has none to give."""
+    def _gap(self, screen: np.ndarray) -> np.ndarray:
+        """(F, F) bool: what the portrait shows between the lips of the fitted head."""
+        fine = self.person.fine.shape[0]
+        scaled = screen * np.array([fine / self.size, fine / self.size, 1.0], np.float32)
+        ids = draw(scaled, self._front, fine, fine)[1]
+        eyes = self.mesh.side[self._front[:, 0]] >= 0
+        return (ids >= self._n_front) & ~eyes[np.maximum(ids, 0)]
+
+    def _lip_rim(self, rest: np.ndarray) -> np.ndarray:
+        """(V,) 0..1 how much the line between shut lips darkens a point, from what is seen of them at rest (V, 3) from
+        the front: where they touch lies behind."""
         mesh = self.mesh
         skin, inside = np.unique(mesh.triangles[mesh.kind == SKIN]), np.unique(mesh.triangles[mesh.kind == WET])
-        edge = np.intersect1d(skin, inside)
-        away, _ = cKDTree(mesh.rest[edge]).query(mesh.rest)
-        return (1.0 - _RIM_DARK * np.exp(-((away / _RIM_M) ** 2))).astype(np.float32)
+        edge = rest[np.intersect1d(skin, inside)]
+        beside = np.abs(edge[:, None, 0] - edge[None, :, 0]) < _RIM_STEP_M
+        low, high = (
+            pick(np.where(beside, edge[None, :, 1], fill), axis=1) for pick, fill in ((np.min, 1.0), (np.max, -1.0))
+        )
+        line = np.stack([edge[:, 0], (low + high) / 2], 1)
+        away, _ = cKDTree(line).query(rest[:, :2])
+        near = np.linalg.norm(rest - edge.mean(0), axis=1) < _MOUTH_PATCH_M
+        return np.asarray(near * _RIM_DARK * np.exp(-((away / _RIM_M) ** 2)), np.float32)
 
     def _connected_to(self, start: np.ndarray, among: np.ndarray) -> np.ndarray:
         """(N,) bool: which of the vertices `among` hang together with those of `start`."""
@@ -279,6 +303,11 @@ class PortraitRenderer:
         if mouth_open(self.person.landmarks):
             teeth = brightest(image, self.person.landmarks[list(MOUTH_EDGE)])
         return estimate_light(image[y, x], normals[rows], albedo, np.mean(whites, axis=0), teeth)
+
+
+def _between(value: float, start: float, end: float) -> float:
+    """0 up to start, 1 from end, smooth between."""
+    return float(ease(np.array((value - start) / (end - start))))
 
 
 def _follows(vertices: np.ndarray) -> np.ndarray:
