@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import typer
-from rich.console import Console
 
 from talkclip.cli import (
     adapt,
@@ -23,9 +21,7 @@ from talkclip.cli import (
     status,
     train,
 )
-from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
-
-EXIT_FAILURE, EXIT_CANCELLED = 1, 130
+from talkclip.exits import explained
 
 app = typer.Typer(
     name="talkclip",
@@ -53,28 +49,12 @@ app.add_typer(corpus.app, name="corpus")
 
 def main() -> None:
     """Entry point of `talkclip`."""
-    _explained(app)
+    explained(app)
 
 
 def run(command: Callable[..., None]) -> None:
     """Run one function as a command of its own, with the same handling of errors."""
-    _explained(lambda: typer.run(command))
-
-
-def _explained(work: Callable[[], object]) -> None:
-    """Errors we can explain are one line on stderr; bad input exits with 2."""
-    try:
-        work()
-    except (Cancelled, KeyboardInterrupt):
-        _say("Cancelled; nothing half-written was left.")
-        sys.exit(EXIT_CANCELLED)
-    except TalkClipError as error:
-        _say(f"talkclip: {error}")
-        sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILURE)
-
-
-def _say(line: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(line)
+    explained(lambda: typer.run(command))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,8 @@ def serve(
         raise InputError(f"--workers {workers} is out of range.", f"Use 1 to {MOST_WORKERS}.")
     if device not in DEVICES:
         raise InputError(f"--device {device} is not available.", f"Use one of {', '.join(DEVICES)}.")
+    if exit_when_idle is not None and not 0 < exit_when_idle < math.inf:
+        raise InputError(f"--exit-when-idle {exit_when_idle:g} is out of range.", "Give seconds above 0.")
     log_to_stderr()
     run(
         bind, functools.partial(_load, backend, flame, adapter, text_encoder, device), keys=keys, workers=workers,

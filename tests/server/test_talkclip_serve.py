@@ -123,7 +123,16 @@ def test_status_of_nobody_is_explained() -> None:
     assert result.returncode == 1 and "talkclip serve" in result.stderr and "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("option", [("--workers", "0"), ("--workers", "1000"), ("--device", "tpu")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--workers", "0"),
+        ("--workers", "1000"),
+        ("--device", "tpu"),
+        ("--exit-when-idle", "-1"),
+        ("--exit-when-idle", "nan"),
+    ],
+)
 def test_options_out_of_range_are_explained(option: tuple[str, str]) -> None:
     result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", *option)
     assert result.returncode == 2 and option[0] in result.stderr and "Traceback" not in result.stderr

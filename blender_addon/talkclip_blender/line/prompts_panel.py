@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import bpy
 
 from ..character import face
+from ..frame_rate import scene_fps
 from ..panel import CharacterPanel, placeholder
-from . import cutting, intensity, reading, sound
+from . import cutting, intensity, reading
 
 _ROWS = 4
 _WIDE_PX = 300  # of the sidebar: room for a third column
@@ -26,7 +27,7 @@ class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming r
         empty = not item.whole_line and item.frame_end <= item.frame_start
         text = {} if empty else placeholder("neutral")
         row = layout.split(factor=0.62, align=True)
-        row.prop(item, "prompt", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
+        row.prop(item, "row_text", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
         wide = context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
         if wide:
             row = row.split(factor=0.6, align=True)
@@ -82,7 +83,7 @@ class TALKCLIP_PT_prompts(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blen
         """Blender draws this."""
         layout = self.layout
         line = face.face_mesh(context.active_object).talkclip
-        fps = sound.scene_fps(context.scene)
+        fps = scene_fps(context.scene)
         if cutting.rate_changed(line, fps):
             _draw_rate(layout, line, fps)
         if is_simple(line):

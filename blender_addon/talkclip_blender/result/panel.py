@@ -54,7 +54,7 @@ class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
         row = layout.row(align=True)
         row.prop(take, "star", text="", icon="SOLO_ON" if take.star else "SOLO_OFF", emboss=False)
         playing = "PLAY" if takes.is_shown(take) else "BLANK1"
-        columns = row.split(factor=0.45, align=True)
+        columns = row.split(factor=0.6, align=True)
         columns.prop(take, "label", text="", icon="REC" if take.live else playing, emboss=False)
         columns.label(text=take.prompt)
 
@@ -80,6 +80,11 @@ class TALKCLIP_PT_takes(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
         column.operator("talkclip.duplicate_take", text="", icon="DUPLICATE")
         column.operator("talkclip.delete_take", text="", icon="TRASH")
         column.operator("talkclip.keep_take", text="", icon="CHECKMARK")
+        beside = character.side_by_side is not None
+        self.layout.operator(
+            "talkclip.compare_takes", text="Remove the Copy beside It" if beside else "Side by Side",
+            icon="X" if beside else "MOD_MIRROR", depress=beside,
+        )  # fmt: skip
         if character.active_take < len(character.takes):
             take = character.takes[character.active_take]
             box = self.layout.box().column(align=True)

@@ -84,7 +84,7 @@ class Run:
         self.engine = engine_of(self.client.welcome)
         base = self.plan.base
         if isinstance(base, Base) and base.engine == self.engine:
-            self.job = self.client.submit_edit(self.plan.request, base.timeline)
+            self.job = self.client.submit_edit(self.plan.request, base.timeline, base.restyled)
         else:
             self.job = self.client.submit(self.plan.request)
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from talkclip.exits import explained
 from talkclip_training.benchmarks.common import run
 
 if TYPE_CHECKING:
@@ -143,4 +144,4 @@ def _median_ms(work: Callable[[], object], count: int = _FRAMES) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)
