@@ -16,6 +16,7 @@ PART_OF_REGION = {
 _ONLY = frozenset({"only", "just", "alone"})
 # Movements this near to a clause's strongest are what it is about.
 _MAIN_SHARE = 0.8
+_AT = frozenset({"in", "into", "at", "on", "onto", "from"})
 _OVER = frozenset({"over", "above"})
 
 
@@ -75,7 +76,7 @@ def place_feelings(clauses: list[Clause]) -> list[Clause]:
     for index, clause in enumerate(clauses):
         part = next((PART_OF_REGION[name] for name in clause.regions if name in PART_OF_REGION), "")
         says_more = clause.moves or clause.feelings or clause.denied_units or clause.open_words or clause.negated
-        if not part or says_more:
+        if not part or says_more or clause.hidden or _is_a_place(clause.text):
             continue
         after = clauses[index + 1] if index + 1 < len(clauses) else None
         if after is not None and after.feelings and not after.regions and not after.lead:
@@ -83,6 +84,12 @@ def place_feelings(clauses: list[Clause]) -> list[Clause]:
         elif index and _ONLY & set(clause.text.lower().split()):
             settled[index - 1] = _shown_in(settled[index - 1], part)
     return settled
+
+
+def _is_a_place(text: str) -> bool:
+    """'She hides in the corner', 'looks into her eyes' say where; "in the eyes", "only in the eyes" say which part."""
+    words = [word for word in text.lower().split() if word not in _ONLY]
+    return any(word in _AT for word in words[1:])
 
 
 def narrow_down(clauses: list[Clause]) -> list[Clause]:

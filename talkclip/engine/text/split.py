@@ -25,6 +25,13 @@ _DENIAL = "not at all"
 _DASHES = frozenset({"-", "–", "—"})
 _HEIGHTS = frozenset({"high", "low", "higher", "lower"})
 _PLACES = frozenset({"over", "under", "above", "below", "behind", "beneath", "underneath", "through"})
+_LETTER_IN_BRACKETS = re.compile(r"(?<=\d)\s*\(\s*([A-E])\s*\)")
+_INTENSITY = re.compile(r"\b(intensity|level|strength|grade)\s*[:=]\s*(?=[A-E]\b|[\d.])", re.IGNORECASE)
+_LIST_OF_CODES = re.compile(
+    r"\b(?:AUs?|action units?)\s*\d{1,2}[A-E]?"
+    r"(?:\s*(?:,\s*and\b|,|&|\band\b)\s*\d{1,2}[A-E]?(?=\s*(?:$|[,;.)&+]|and\b)))+",
+    re.IGNORECASE,
+)
 _LETTER_OF_A_CODE = re.compile(
     r"\s*[,;:(]\s*(?:at )?((?:intensity|level|strength|grade)\s*[:=]?\s*(?-i:[A-E])|"
     r"(?-i:[A-E])[ -](?:intensity|level))\b\)?",
@@ -55,7 +62,9 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
 
 def _keep_together(text: str) -> str:
     """8/10 is one amount, "anything but" one negation, "AU9, intensity E" one code: none is two clauses."""
-    text = _LETTER_OF_A_CODE.sub(r" \1", text)
+    text = _LETTER_OF_A_CODE.sub(r" \1", _LETTER_IN_BRACKETS.sub(r"\1", text))
+    text = _INTENSITY.sub(r"\1 ", text)
+    text = _LIST_OF_CODES.sub(lambda match: re.sub(r"\s*(?:,|&|\band\b)\s*", "+", match[0]), text)
     text = re.sub(r"(?<=\d)\s*/\s*(?=\d)", "\ue001", text)
     return re.sub(
         r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b",

@@ -35,6 +35,9 @@ DENIALS = {
 }
 BOTH = {
     "a puffed-cheeked, furious toddler": {"cheekPuff": "+", "browDown": "+"},
+    "she hides in the corner, terrified": {"eyeWide": "+", "browInnerUp": "+"},
+    "alone upstairs, terrified": {"eyeWide": "+", "browInnerUp": "+"},
+    "sad girl with big brown eyes": {"eyeWide": "0", "mouthFrown": "+"},
     "closed-eyed, smiling": {"eyeBlink": "++", "mouthSmile": "+"},
     "[sad] [looking down] [inner brows up]": {"eyeLookDown": "+", "browInnerUp": "++"},
     "ANGRY / brows down / lips pressed": {"browDown": "++", "mouthPress": "+"},
