@@ -20,14 +20,17 @@ _SHOWN = 400
 
 @dataclasses.dataclass(frozen=True)
 class Spoken:
-    """A recording and its animation."""
+    """A recording and its animation; `has_style_video`: a clip says how, where no prompt does."""
 
     media: LoadedMedia
     result: AnimateResult
+    has_style_video: bool
 
     def tell(self, console: Console) -> None:
         """Print what was understood from the prompts, and what is to be known about the sound."""
         for reading in self.result.readings:
+            if self.has_style_video and not reading.prompt.strip():
+                continue
             summary = reading.summary()
             console.print(summary if len(summary) <= _SHOWN else f"{summary[:_SHOWN]} ...")
         for note in (*self.media.notes, *self.result.notes):
@@ -58,4 +61,4 @@ def speak(audio: Path, direction: Direction, ears: Ears, progress: ProgressCallb
     request = direction.request(media.clip, progress)
     adapted = adapted_encoder(ears.adapter, ears.text_encoder)
     pipeline = Pipeline.load(ears.backend, ears.flame, adapted=adapted)
-    return Spoken(media, pipeline.animate(request, progress))
+    return Spoken(media, pipeline.animate(request, progress), direction.style_video is not None)

@@ -45,6 +45,8 @@ def check_target(path: str | Path) -> Path:
             f"{target}: '{target.suffix}' is not a video format that can be written.",
             f"End the name in {', '.join(VIDEO_SUFFIXES)}, or give a folder for PNG files.",
         )
+    if not target.name:  # "", "." or "/": frames are gathered beside the folder that they become
+        raise InputError(f"'{path}' is no name for a video or a folder of frames.", "Give a name.")
     check_writable(target / "frame" if is_sequence(target) and target.is_dir() else target)
     return target
 

@@ -7,9 +7,10 @@ import sys
 import bpy
 import numpy as np
 import pytest
-from characters import body_with
+from characters import body_with, speaking
 from harness import MODULE, drawn, points, posed, shown
-from suite_driven import board, follow  # noqa: F401 - a fixture
+from suite_driven import board, follow  # noqa: F401 - fixtures
+from suite_overrides import library  # noqa: F401
 
 KINDS = ("objects", "meshes", "shape_keys", "armatures", "actions", "collections", "constraints")
 FRAMES = (20, 120, 200)
@@ -149,3 +150,22 @@ def test_a_driven_rig_on_an_animated_stage(head, board, scene):  # noqa: F811
     assert points(stage.animation_data.action) == mine and copy_of(head, head.parent).parent == stage
     bpy.ops.talkclip.compare_takes()
     assert board.name in bpy.data.objects and not board.hide_get()
+
+
+def test_a_library_override_has_a_copy_too(library):  # noqa: F811
+    scene = bpy.context.scene
+    scene.render.fps = 30
+    library.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    (head,) = [body for body in bpy.data.objects if body.override_library and body.type == "MESH"]
+    speaking(head)
+    assert bpy.ops.talkclip.override_shapes() == {"FINISHED"}
+    two_takes(head)
+    before = counts()
+    bpy.ops.talkclip.compare_takes(index=0)
+    copy = copy_of(head, head)
+    pose = points_of(copy, 120)
+    bpy.ops.talkclip.show_take(index=1)
+    np.testing.assert_array_equal(points_of(copy, 120), pose)
+    apart = points_of(copy, 1)[0] - points_of(head, 1)[0]
+    assert np.abs(points_of(head, 120) + apart - pose).max() > 1e-3, "they play different takes"
+    assert bpy.ops.talkclip.compare_takes() == {"FINISHED"} and counts() == before
