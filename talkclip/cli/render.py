@@ -21,6 +21,7 @@ from talkclip.track_io import SUFFIXES, read_track
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.coefficients import CoefficientTrack
+    from talkclip.engine.render.portrait.device import Device
     from talkclip.engine.render.portrait.video import PortraitSettings
 
 
@@ -49,6 +50,7 @@ def render(
         bool, typer.Option("--covered", help="Draw a face that seems to be covered all the same.")
     ] = False,
     bfm: Annotated[Path | None, typer.Option(help="Your BFM_model_front.mat, for --pirender.")] = None,
+    device: Annotated[str, typer.Option(help="What draws a portrait: auto (CUDA where it is), cpu or cuda.")] = "auto",
     prompt: options.Prompt = "",
     text: options.Text = None,
     script: options.Script = None,
@@ -90,6 +92,7 @@ def render(
         weights=str(pirender or ""), bfm=str(bfm or ""), covered=covered,
     )  # fmt: skip
     settings = _checked(portrait, output, size, asked)
+    place = _place(device, portrait, pirender)
     rate = None if fps is None else options.parse_fps(fps)
     spoken = None
     with progress_bar(quiet) as progress:
@@ -107,13 +110,15 @@ def render(
         elif head == 0:
             track = dataclasses.replace(track, head=None)
         directions = prompt or script or (str(timeline) if timeline else "")
-        _draw(track, clip, output, size, portrait, settings, _provenance(source, directions, portrait), progress)
+        _draw(track, clip, output, size, portrait, settings, place, _provenance(source, directions, portrait), progress)
     if not quiet:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         if spoken is not None:
             spoken.tell(console)
         sound = "" if clip else ", no sound"
-        console.print(f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px{sound}")
+        console.print(
+            f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px, drawn on {place.name}{sound}"
+        )
 
 
 def _require_fitting(source: Path, is_track: bool, directed: bool, audio: Path | None) -> None:
@@ -152,9 +157,24 @@ def _checked(portrait: Path | None, output: Path, size: int, asked: PortraitSett
     return asked
 
 
+def _place(device: str, portrait: Path | None, pirender: Path | None) -> Device:
+    """What draws; the default head is the processor's.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    from talkclip.engine.render.portrait.device import choose_device
+
+    if portrait is not None:
+        return choose_device(device, neural=pirender is not None)
+    if device == "cuda":
+        raise InputError("The default head is drawn by the processor, not on CUDA.", "Leave out --device.")
+    return choose_device("cpu" if device == "auto" else device)
+
+
 def _draw(
     track: CoefficientTrack, clip: AudioClip | None, output: Path, size: int, portrait: Path | None,
-    settings: PortraitSettings, metadata: dict[str, str], progress: ProgressCallback,
+    settings: PortraitSettings, place: Device, metadata: dict[str, str], progress: ProgressCallback,
 ) -> None:  # fmt: skip
     if portrait is None:
         from talkclip.engine.render.video import render_track
@@ -163,7 +183,9 @@ def _draw(
         return
     from talkclip.engine.render.portrait.video import render_portrait
 
-    render_portrait(track, portrait, output, clip, settings=settings, metadata=metadata, progress=progress)
+    render_portrait(
+        track, portrait, output, clip, settings=settings, device=place, metadata=metadata, progress=progress
+    )
 
 
 def _provenance(source: Path, prompt: str, portrait: Path | None) -> dict[str, str]:

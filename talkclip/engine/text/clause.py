@@ -16,6 +16,8 @@ PART_OF_REGION = {
 _ONLY = frozenset({"only", "just", "alone"})
 # Movements this near to a clause's strongest are what it is about.
 _MAIN_SHARE = 0.8
+# Share of an emotion from which on a word of feeling says little else.
+_MAINLY = 0.75
 _AT = frozenset({"in", "into", "at", "on", "onto", "from"})
 _OVER = frozenset({"over", "above"})
 
@@ -128,6 +130,23 @@ def settle_masks(clauses: list[Clause]) -> list[Clause]:
         elif (clause.lead in _OVER or clause.lead in _UNDER) and clause.feelings and before.moves:
             settled[index] = _to_eyes(clause)
     return settled
+
+
+def laugh_and_cry(clauses: list[Clause]) -> list[Clause]:
+    """'Laughing and crying': one mouth cannot do both, so the sorrow shows in eyes and brows."""
+    told = [feeling for clause in clauses for feeling in clause.feelings if not feeling.part]
+    if not any(_mainly(f, "happy") for f in told) or not any(_mainly(f, "sad") for f in told):
+        return clauses
+    return [
+        replace(
+            c, feelings=tuple(replace(f, part="eyes") if _mainly(f, "sad") and not f.part else f for f in c.feelings)
+        )
+        for c in clauses
+    ]
+
+
+def _mainly(feeling: Feeling, emotion: str) -> bool:
+    return dict(feeling.emotion).get(emotion, 0.0) >= _MAINLY
 
 
 def _shows(clause: Clause) -> bool:

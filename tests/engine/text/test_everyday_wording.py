@@ -38,6 +38,8 @@ BOTH = {
     "she hides in the corner, terrified": {"eyeWide": "+", "browInnerUp": "+"},
     "alone upstairs, terrified": {"eyeWide": "+", "browInnerUp": "+"},
     "sad girl with big brown eyes": {"eyeWide": "0", "mouthFrown": "+"},
+    "neutral face, frightened eyes": {"eyeWide": "+", "browInnerUp": "+", "mouthStretch": "0"},
+    "half laughing, half crying": {"mouthSmile": "+", "browInnerUp": "+", "mouthFrown": "0"},
     "closed-eyed, smiling": {"eyeBlink": "++", "mouthSmile": "+"},
     "[sad] [looking down] [inner brows up]": {"eyeLookDown": "+", "browInnerUp": "++"},
     "ANGRY / brows down / lips pressed": {"browDown": "++", "mouthPress": "+"},
