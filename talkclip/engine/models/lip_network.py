@@ -16,6 +16,11 @@ import numpy as np
 KERNELS = (5, 5, 3, 1)
 # Frames on each side that it sees.
 CONTEXT = sum(width // 2 for width in KERNELS)
+# Which channels it says, as the mouth's map names them.
+SHAPES = (
+    "mouthFunnel", "mouthPucker", "mouthSmile", "mouthStretch", "mouthRollLower", "mouthRollUpper", "mouthPress",
+    "mouthShrugUpper",
+)  # fmt: skip
 # The last output: 1 where the lips are shut.
 SHUT = "shut"
 
@@ -25,7 +30,7 @@ class LipNetwork:
     """Weights.
 
     Attributes:
-        outputs: names of the outputs: channels as the mouth's map names them, and `SHUT`.
+        outputs: names of the outputs: `SHAPES` and `SHUT`.
         weights: one per convolution, float32 (width, inputs, outputs).
         biases: one per convolution, float32 (outputs,).
     """

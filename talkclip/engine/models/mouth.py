@@ -41,14 +41,12 @@ _NEARLY_SHUT = 0.06
 # What it hears: loudness and eight bands at these frames around (20 ms each).
 _AROUND = (-6, -3, 0, 3, 6)
 _BANDS = 8
-# The network's share of what holds the lips apart, and of the lips' other channels.
-_NETWORK_OPENING_SHARE, _NETWORK_LIPS_SHARE = 0.3, 0.8
-_OPENING = ("jawOpen", "mouthLowerDown", "mouthUpperUp")
-_TONGUE_AND_CHIN = frozenset(("tongueOut", "jawForward"))
+# The network's share of the shapes of the lips; how far they open is left to the map.
+_NETWORK_SHARE = 0.8
 # From where to where its word that the lips are shut counts; it is unsure at the edges of a closure.
 _SHUT_FROM, _SHUT_FULL = 0.5, 0.9
 # What lets go where it says so, and what presses at least.
-_LETS_GO = (*_OPENING, "mouthFunnel", "mouthShrugUpper")
+_LETS_GO = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
 _PRESSES = {"mouthPress": 0.30, "mouthRollLower": 0.10, "mouthRollUpper": 0.08}
 # How far around a frame its values depend on the sound: the network's window (0.10 s), the softened phones (0.04 s),
 # smoothing (four deviations, twice), sampling between two frames, and a frame to spare.
@@ -62,13 +60,13 @@ class MouthModel:
     Attributes:
         channels: names as the map speaks them; a name without side stands for both sides.
         weights: per kind, float32 (inputs + 1, channels), the bias in the last row.
-        captured: per kind, float32 (`correction_inputs` + 1, `CORRECTED`), likewise; None corrects nothing.
+        captured: float32 (`correction_inputs` + 1, `CORRECTED`), likewise; None corrects nothing.
         lips: hears the lips' shapes where phones are only recognised; None leaves them to the map.
     """
 
     channels: tuple[str, ...]
     weights: dict[str, np.ndarray]
-    captured: dict[str, np.ndarray] | None = None
+    captured: np.ndarray | None = None
     lips: LipNetwork | None = None
 
     @classmethod
@@ -81,8 +79,7 @@ class MouthModel:
         with np.load(find_weight("mouth"), allow_pickle=False) as data:
             channels = tuple(str(name) for name in data["channels"])
             weights = {kind: data[f"weight_{kind}"] for kind in KINDS}
-            captured = {kind: data[f"captured_{kind}"] for kind in KINDS}
-            return cls(channels, weights, captured, LipNetwork.of(data))
+            return cls(channels, weights, data["captured"], LipNetwork.of(data))
 
     def predict(
         self, analysis: SpeechAnalysis, fps: float, first_frame: int = 0, end_frame: int | None = None
@@ -113,7 +110,7 @@ class MouthModel:
         heard = dict(zip(lips.outputs, lips.predict(frames).T, strict=True)) if lips else {}
         curves = np.clip(_smoothed(self._with_lips(curves, heard), self.channels, rate), 0, 1)
         if self.captured is not None:
-            curves = self._corrected(curves, features, self.captured[kind])
+            curves = self._corrected(curves, features, self.captured)
         if heard:
             curves = self._shut(curves, heard[SHUT])
         clock_s = (begin + np.arange(len(curves))) / rate
@@ -126,9 +123,8 @@ class MouthModel:
         """(F, channels) with what the network heard, in place of what the map did or mixed with it."""
         curves = curves.copy()
         for column, name in enumerate(self.channels):
-            if name in heard and name not in _TONGUE_AND_CHIN:
-                share = _NETWORK_OPENING_SHARE if name in _OPENING else _NETWORK_LIPS_SHARE
-                curves[:, column] += share * (heard[name] - curves[:, column])
+            if name in heard:
+                curves[:, column] += _NETWORK_SHARE * (heard[name] - curves[:, column])
         return curves
 
     def _shut(self, curves: np.ndarray, shut: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ WEIGHTS: dict[str, WeightFile] = {
         ),
         WeightFile(
             "mouth",
-            "c8cd3c873415377da3c7a9aa43c2ac18d9f9423820f97e6331a958095197d6d2",
+            "7c7dda255b9d0bc100ea2d1fdd6dea8c68e0ad7f5fbced3e037e6e802cd75f8f",
             "mouth.npz",
         ),
         # Face detection, 468 landmarks and the person mask: from the wheel mediapipe==0.10.21 (Apache-2.0), unchanged.

@@ -2,9 +2,8 @@
 
 The map of `train` learns a table of visemes, in which the jaw drops alike for every "a". Here a small ridge map learns
 from mouths that were really filmed how far it drops: from loudness, eight bands and what the table's map says. The
-takes are of one actress in one studio; so each is also heard faster and slower (pitch, formants and tempo together) and
-badly recorded, the map has few inputs, and the model gives it only a share. Prints what it gains on takes left out;
-writes into the weight file.
+takes are of one actress; so each is also heard faster and slower (pitch, formants and tempo together), the map has few
+inputs, and the model gives it only a share. Prints what it gains on takes left out; writes into the weight file.
 
 The takes: github.com/FACEGOOD/FACEGOOD-Audio2Face (MIT), as `<take>.flac` and `<take>.npz` (`values`, `names`, `fps`).
 """
@@ -26,7 +25,6 @@ from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.media import load_audio
 from talkclip.exits import explained
 from talkclip.files import atomic_write
-from talkclip_training.mouth.corpus import in_noise
 from talkclip_training.mouth.train import WEIGHTS
 
 # Take 2_03 is for measuring only.
@@ -34,20 +32,14 @@ TAKES = ("2_01", "2_02", "2_04", "3_15")
 # How much faster the takes are heard.
 SPEEDS = (0.82, 0.9, 1.0, 1.1)
 RIDGE = 400.0
-# What a badly recorded frame counts. A little is enough for noise to harm little; with more, the map learns to distrust
-# loudness where it could trust it. With aligned phones the jaw moves as the studio has it: movement is larger so.
-BADLY_COUNTS = {"recognised": 0.02, "aligned": 0.0}
-# A badly recorded take is in another room after this long.
-ROOM_S = 10.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Heard:
-    """A take at one speed, in the studio or badly recorded: inputs (F, I) and target (F,) of each in `CORRECTED`."""
+    """A take at one speed: inputs (F, I) and target (F,) of each channel in `CORRECTED`."""
 
     take: str
     speed: float
-    badly: bool
     inputs: tuple[np.ndarray, ...]
     targets: tuple[np.ndarray, ...]
 
@@ -61,42 +53,21 @@ def main() -> None:
         arrays = {name: data[name] for name in data.files}
     table = MouthModel(tuple(map(str, arrays["channels"])), {kind: arrays[f"weight_{kind}"] for kind in KINDS})
     front_end = SpeechFrontEnd("fast", cache=None)
-    rng = np.random.default_rng(0)
-    heard = [
-        _hear(arguments.mocap, take, speed, front_end, table, noise)
-        for take in TAKES
-        for speed in SPEEDS
-        for noise in (None, rng)
-    ]
+    heard = [_hear(arguments.mocap, take, speed, front_end, table) for take in TAKES for speed in SPEEDS]
     for column, name in enumerate(CORRECTED):
         for take in TAKES:
             print(f"{name} {take}, left out: {_gain(heard, take, column)}")
-    captured = {
-        kind: np.stack([_fit(heard, column, counts) for column in range(len(CORRECTED))], axis=1).astype(np.float32)
-        for kind, counts in BADLY_COUNTS.items()
-    }
+    captured = np.stack([_fit(heard, column) for column in range(len(CORRECTED))], axis=1).astype(np.float32)
     digest = hashlib.sha256(b"".join((arguments.mocap / f"{take}.npz").read_bytes() for take in TAKES)).hexdigest()
-    arrays |= {f"captured_{kind}": weight for kind, weight in captured.items()}
-    arrays["captured_sha256"] = np.array(digest)
+    arrays |= {"captured": captured, "captured_sha256": np.array(digest)}
     with atomic_write(arguments.weights) as temporary:
         np.savez_compressed(temporary, **arrays)
-    print(f"{arguments.weights}: corrections of {', '.join(CORRECTED)} from captures {digest[:12]}")
+    print(f"{arguments.weights}: {captured.shape[0]} x {captured.shape[1]} weights from captures {digest[:12]}")
 
 
-def _hear(
-    folder: Path,
-    take: str,
-    speed: float,
-    front_end: SpeechFrontEnd,
-    table: MouthModel,
-    noise: np.random.Generator | None,
-) -> Heard:
+def _hear(folder: Path, take: str, speed: float, front_end: SpeechFrontEnd, table: MouthModel) -> Heard:
     clip = load_audio(folder / f"{take}.flac")
     samples = clip.samples if speed == 1 else soxr.resample(clip.samples, clip.sample_rate * speed, clip.sample_rate)
-    if noise is not None:
-        step = round(ROOM_S * clip.sample_rate)
-        pieces = [AudioClip(samples[k : k + step], clip.sample_rate) for k in range(0, len(samples), step)]
-        samples = np.concatenate([in_noise(piece, noise).samples for piece in pieces])
     analysis = front_end.analyse(AudioClip(np.asarray(samples, np.float32), clip.sample_rate, take))
     features = analysis.features
     times_s = np.arange(len(features.mel)) / FPS
@@ -109,7 +80,7 @@ def _hear(
         channel = name if name in spoken.names else f"{name}Left"
         inputs.append(correction_inputs(features, spoken.channel(channel)))
         targets.append(np.interp(times_s * speed, clock_s, _target(name, curves)))
-    return Heard(take, speed, noise is not None, tuple(inputs), tuple(targets))
+    return Heard(take, speed, tuple(inputs), tuple(targets))
 
 
 def _target(name: str, curves: dict[str, np.ndarray]) -> np.ndarray:
@@ -119,31 +90,26 @@ def _target(name: str, curves: dict[str, np.ndarray]) -> np.ndarray:
     return curves["mouth_lowerLipDepress_l"]
 
 
-def _fit(heard: list[Heard], column: int, badly_counts: float) -> np.ndarray:
+def _fit(heard: list[Heard], column: int) -> np.ndarray:
     """(I + 1,) weights with the bias at the end, as large in its movement as the table's map is."""
     inputs = np.concatenate([take.inputs[column] for take in heard]).astype(np.float64)
     target = np.concatenate([take.targets[column] for take in heard])
-    counts = np.concatenate([np.full(len(take.targets[column]), badly_counts if take.badly else 1.0) for take in heard])
-    mean, level = np.average(inputs, axis=0, weights=counts), np.average(target, weights=counts)
+    mean = inputs.mean(axis=0)
     centred = inputs - mean
-    gram = centred.T @ (centred * counts[:, None]) + RIDGE * np.eye(centred.shape[1])
-    weight = np.linalg.solve(gram, centred.T @ (counts * (target - level)))
-    well = inputs[counts == 1.0]
-    amplitude = well[:, -1].std() / (well @ weight).std()
-    return np.asarray(np.append(weight, level - mean @ weight) * amplitude)
+    gram = centred.T @ centred + RIDGE * np.eye(centred.shape[1])
+    weight = np.linalg.solve(gram, centred.T @ (target - target.mean()))
+    amplitude = inputs[:, -1].std() / (centred @ weight).std()
+    return np.asarray(np.append(weight, target.mean() - mean @ weight) * amplitude)
 
 
 def _gain(heard: list[Heard], take: str, column: int) -> str:
-    weight = _fit([other for other in heard if other.take != take], column, BADLY_COUNTS["recognised"])
-    told = []
-    for one in heard:
-        if one.take == take and one.speed == 1.0:
-            inputs, target = one.inputs[column], one.targets[column]
-            moving = target > 0.05
-            before, after = inputs[:, -1], inputs @ weight[:-1] + weight[-1]
-            by = [float(np.corrcoef(curve[moving], target[moving])[0, 1]) for curve in (before, after)]
-            told.append(f"{'badly recorded' if one.badly else 'as recorded'} {by[0]:.2f} by the table, {by[1]:.2f} so")
-    return f"r where it moves {'; '.join(told)}"
+    weight = _fit([other for other in heard if other.take != take], column)
+    (whole,) = (one for one in heard if one.take == take and one.speed == 1.0)
+    inputs, target = whole.inputs[column], whole.targets[column]
+    moving = target > 0.05
+    before, after = inputs[:, -1], inputs @ weight[:-1] + weight[-1]
+    corrected = [float(np.corrcoef(curve[moving], target[moving])[0, 1]) for curve in (before, after)]
+    return f"r where it moves {corrected[0]:.2f} by the table, {corrected[1]:.2f} by captured speech"
 
 
 if __name__ == "__main__":
