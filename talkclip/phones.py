@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from talkclip.errors import InputError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, unreadable
 from talkclip.ipa import arpabet_of
 
 # The 39 phones of the CMU dictionary (ARPABET without stress) and silence. NSN is a noise, as in CMU's models.
@@ -31,6 +31,7 @@ _OTHER_ARPABET = {
     "KCL": "K", "WH": "W", "ʔ": "T",
 }  # fmt: skip
 _OVERLAP_S = 1e-3
+_REMEDY = "Give a phones file (.json or .TextGrid), see docs/formats.md."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,8 +171,10 @@ def read_phones(path: str | Path) -> PhoneTrack:
     try:
         raw = where.read_bytes()
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Give a phones file (.json or .TextGrid).") from None
+    except OSError as error:
+        raise unreadable(path, error, _REMEDY) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text in UTF-8 or UTF-16.", _REMEDY) from None
     try:
         if where.suffix.lower() == ".json":
             return _from_json(text)
@@ -183,11 +186,14 @@ def read_phones(path: str | Path) -> PhoneTrack:
 def _from_json(text: str) -> PhoneTrack:
     try:
         data: Any = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"is not a phones file: no JSON ({error}).", _REMEDY) from None
+    try:
         phones = [_Row(str(p["symbol"]), float(p["start_s"]), float(p["end_s"])) for p in data["phones"]]
         words = [_Row(str(w["text"]), float(w["start_s"]), float(w["end_s"])) for w in data.get("words", ())]
         duration_s = float(data.get("duration_s", phones[-1].end_s if phones else 0.0))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"is not a phones file ({type(error).__name__}: {error}).", "See docs/formats.md.") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError("is not a phones file: a part is missing or of the wrong type.", _REMEDY) from None
     return _from_tiers({"phones": phones, "words": words}, duration_s)
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from talkclip.errors import InputError, TalkClipError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, read_text
 from talkclip.timeline import PromptEdit
 
 # Changes when the fields do: command line and extension must be of one release.
-FORMAT: Final = 1
+FORMAT: Final = 2
 VIEWS: Final = ("camera", "face")
 ENGINES: Final = ("workbench", "scene")
 _Message = TypeVar("_Message", bound="ShotOrder | ShotResult")
@@ -36,6 +36,7 @@ class ShotOrder:
             None of them: the prompt segments of the file.
         transcript: what is said.
         intensity, edits: of `prompt`.
+        style_video, style_weight: file of a clip whose way of speaking is mixed into `prompt`, and its share, 0..1.
         seed: of blinks and head motion; None: the file's.
         output: .blend file to write.
         video: .mp4 file to write.
@@ -59,6 +60,8 @@ class ShotOrder:
     transcript: str = ""
     intensity: float = 1.0
     edits: tuple[PromptEdit, ...] = ()
+    style_video: str = ""
+    style_weight: float = 1.0
     seed: int | None = None
     output: str = ""
     video: str = ""
@@ -122,10 +125,11 @@ def _write(message: ShotOrder | ShotResult, path: Path) -> None:
 
 def _read(path: Path, cls: type[_Message]) -> dict[str, Any]:
     """The fields, all of them and no others."""
+    remedy = "Run talkclip blender-batch again."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Run talkclip blender-batch again.") from None
+        content = json.loads(read_text(path, remedy))
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}).", remedy) from None
     names = {field.name for field in dataclasses.fields(cls)}
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT or set(content) != names:
         raise InputError(

@@ -59,11 +59,6 @@ def seconds_to_frame(time_s: float, fps: float, start_s: float = 0.0) -> float:
     return (time_s - start_s) * fps
 
 
-def frame_to_seconds(frame: float, fps: float, start_s: float = 0.0) -> float:
-    """-> seconds of a (fractional) frame number."""
-    return start_s + frame / fps
-
-
 def timecode(time_s: float, base: int) -> str:
     """Seconds -> 'HH:MM:SS:FF.mmm', Live Link Face's clock: FF counts `base` parts of a second, .mmm thousandths.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from talkclip.errors import InputError
+from talkclip.files import read_text
 
 INTENSITY_MAX = 2.0
 BLEND_S = 0.2
@@ -162,7 +163,7 @@ class PromptTimeline:
             except InputError as error:
                 problems.append(f"segment {number}: {error}")
         if problems:
-            raise InputError(f"{name}: " + "; ".join(problems))
+            raise InputError(f"{name}: " + " ".join(problems), "See docs/formats.md.")
         return cls(tuple(segments))
 
     @classmethod
@@ -170,12 +171,12 @@ class PromptTimeline:
         """`from_json` on a file.
 
         Raises:
-            InputError: missing, unreadable, or wrong content; the message names the file.
+            InputError: missing, unreadable, without segments, or wrong content; the message names the file.
         """
-        try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read ({error}).", "Give a timeline JSON file.") from None
+        timeline = cls.from_json(read_text(path, "Give a timeline JSON file."), str(path))
+        if not timeline.segments:
+            raise InputError(f"{path}: holds no segments.", "Write one for each prompt; see docs/formats.md.")
+        return timeline
 
 
 def _checked_keys(keys: Any, label: str) -> tuple[tuple[float, float], ...]:
@@ -202,7 +203,7 @@ def _ramp(past_s: np.ndarray, length_s: np.ndarray) -> np.ndarray:
 
 def _segment(row: Any) -> PromptSegment:
     if not isinstance(row, Mapping):
-        raise InputError("is not an object.")
+        raise InputError("is not an object in braces.")
     known = {field.name for field in dataclasses.fields(PromptSegment)}
     unknown, missing = sorted(set(row) - known), sorted({"prompt", "start_s", "end_s"} - set(row))
     if unknown or missing:

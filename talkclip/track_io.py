@@ -18,7 +18,7 @@ import numpy as np
 
 from talkclip.coefficients import ARKIT52, HEAD6, CoefficientTrack
 from talkclip.errors import InputError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, unreadable
 from talkclip.timebase import fps_fraction, split_timecode, timecode
 
 SUFFIXES = (".csv", ".json", ".npz")
@@ -65,7 +65,7 @@ def read_track(path: str | Path, fps: float | None = None) -> CoefficientTrack:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path.") from None
+        raise unreadable(path, error, "Check the path.") from None
     return parse_track(content, str(path), fps)
 
 
@@ -133,7 +133,12 @@ def _write_npz(track: CoefficientTrack, path: Path) -> None:
 
 
 def _read_npz(content: bytes, _fps: float | None) -> CoefficientTrack:
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        raise InputError("is not a readable .npz track.", "Export the track again.")
     with np.load(io.BytesIO(content), allow_pickle=False) as data:
+        missing = [name for name in ("space", "names", "fps", "start_s", "values") if name not in data.files]
+        if missing:
+            raise InputError(f"is no track: it holds no {', '.join(missing)}.", "Export the track again.")
         names = tuple(str(name) for name in data["names"])
         head = data["head"] if "head" in data.files else None
         return CoefficientTrack(

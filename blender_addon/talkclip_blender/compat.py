@@ -89,6 +89,17 @@ def curves_in(action: bpy.types.Action, slot: Any) -> Any:
     return action.layers[0].strips[0].channelbag(slot, ensure=True).fcurves if HAS_SLOTS else action.fcurves
 
 
+def put_into_group(curve: bpy.types.FCurve, name: str) -> None:
+    """Put an F-curve into a new group of its Action."""
+    holders = [curve.id_data]
+    if HAS_SLOTS:
+        holders = [bag for layer in curve.id_data.layers for strip in layer.strips for bag in strip.channelbags]
+    for holder in holders:
+        if any(each == curve for each in holder.fcurves):
+            curve.group = holder.groups.new(name)
+            return
+
+
 def slot_handle(slot: Any) -> int:
     """A number that stays with a slot when it is renamed or its action copied; 0 where there are no slots."""
     return slot.handle if HAS_SLOTS else 0

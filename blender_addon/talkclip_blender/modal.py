@@ -118,7 +118,9 @@ class ModalWork:
             return {"PASS_THROUGH"}
         context.window_manager.progress_update(round(_running.work.progress[0] * _PROGRESS_STEPS))
         redraw.sidebars()
-        return self._step(context)
+        state = self._step(context)
+        # The tick may be another operator's: its timer is of the same type.
+        return {"PASS_THROUGH"} if state == {"RUNNING_MODAL"} else state
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender closes the window or loads another file."""

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import bpy
 
 from . import compat
 from .character import face
+
+_WIDE_PX: Final = 300
 
 
 class CharacterPanel:
@@ -27,6 +29,11 @@ class CharacterPanel:
 def placeholder(text: str) -> dict[str, str]:
     """Grey text in an empty field, where Blender can show it."""
     return {"placeholder": text} if compat.HAS_PLACEHOLDER else {}
+
+
+def is_wide(context: bpy.types.Context) -> bool:
+    """Whether the sidebar was made wider, so that a row has room for one thing more."""
+    return context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
 
 
 def draw_progress(layout: Any, fraction: float, text: str) -> None:

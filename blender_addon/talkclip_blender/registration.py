@@ -11,6 +11,7 @@ from .character import panel as character_panel
 from .character import properties as character
 from .line import (
     exchange_operators,
+    intensity_groups,
     overlay,
     overlay_operator,
     prompts_panel,
@@ -86,6 +87,7 @@ CLASSES: tuple[type, ...] = (
     speak_operator.TALKCLIP_OT_speak,
     take_operators.TALKCLIP_OT_show_take,
     take_operators.TALKCLIP_OT_duplicate_take,
+    take_operators.TALKCLIP_OT_compare_takes,
     take_operators.TALKCLIP_OT_delete_take,
     take_operators.TALKCLIP_OT_keep_take,
     bake_operators.TALKCLIP_OT_bake,
@@ -116,6 +118,7 @@ def register() -> None:
     )
     bpy.types.VIEW3D_MT_mesh_add.append(character_panel.draw_add_menu)
     line_saving.register()
+    intensity_groups.register()
     overrides.register()
     overlay.register()
     overlay_operator.register()
@@ -131,6 +134,7 @@ def unregister() -> None:
     reading.unregister()
     overlay_operator.unregister()
     overlay.unregister()
+    intensity_groups.unregister()
     line_saving.unregister()
     bpy.types.VIEW3D_MT_mesh_add.remove(character_panel.draw_add_menu)
     modal.cancel_running()

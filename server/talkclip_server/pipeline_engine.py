@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack, LayerValues
+from talkclip.engine.render.portrait.device import PROCESSOR, Device
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import (
@@ -98,8 +99,10 @@ class PipelineEngine:
     A pipeline that only knows whole lines is served all the same: its frames come at the end, all of them.
     """
 
-    def __init__(self, pipeline: PipelineLike, max_audio_s: float) -> None:
+    def __init__(self, pipeline: PipelineLike, max_audio_s: float, device: Device = PROCESSOR) -> None:
+        """`device`: what portraits are drawn on."""
         self._pipeline = pipeline
+        self._device = device
         self._max_audio_s = max_audio_s
         self._clips: collections.OrderedDict[str, tuple[AudioClip, tuple[str, ...]]] = collections.OrderedDict()
         self._parts: collections.OrderedDict[AudioSource, AudioClip] = collections.OrderedDict()
@@ -114,7 +117,7 @@ class PipelineEngine:
         weights = tuple(WeightInfo(weight.id, weight.sha256) for weight in WEIGHTS.values())
         return EngineInfo(
             active.encoder, active.motion, weights, active.spaces, active.speech, active.device, tuple(RENDERERS),
-            FORMATS, active.style_clips,
+            FORMATS, active.style_clips, self._device.name,
         )  # fmt: skip
 
     def read(self, prompt: str) -> UnderstoodPrompt:
@@ -156,7 +159,7 @@ class PipelineEngine:
         clip, notes = self._clip(order, files[order.audio.sha256], staged, cancel)
         result = self._pipeline.animate(_request(order, clip, styles), staged, cancel)
         portrait = None if order.portrait is None else files[order.portrait]
-        yield from render_messages(order, result.track, clip, portrait, staged, cancel)
+        yield from render_messages(order, result.track, clip, portrait, self._device, staged, cancel)
         yield _done(order, len(wanted_frames(order, result.track.n_frames)), begin_s, notes, result)
 
     def _at_once(

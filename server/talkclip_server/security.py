@@ -64,6 +64,8 @@ class Keyring:
         Raises:
             InputError: the folder cannot be made or written, or others can read it.
         """
+        if folder.is_file():
+            raise InputError(f"{folder}: is a file, not a folder.", "Choose another folder.")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (folder / "allowed").mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from talkclip.engine.render.portrait.device import choose_device
 from talkclip.protocol import ServerLimits
 from talkclip_server.address import bind_address
 from talkclip_server.engine import Engine
@@ -37,6 +38,7 @@ def serve(
     store_folder: Path | None = None,
     store_bytes: int = STORE_BYTES,
     limits: ServerLimits | None = None,
+    device: str = "auto",
     send_tracebacks: bool = False,
     exit_when_idle_s: float | None = None,
     parent: int | None = None,
@@ -55,12 +57,14 @@ def serve(
         store_folder: where uploaded sounds stay between runs; None = a temporary folder that goes with the server.
         store_bytes: how much of them to keep.
         limits: what clients may ask; default `ServerLimits()`.
+        device: what portraits are drawn on, see `choose_device`.
         send_tracebacks: tell clients where the engine failed, for developers.
         exit_when_idle_s: stop after so long without a client; None = never.
         parent: process id of the program that the server belongs to; it stops when that one has ended.
 
     Raises:
-        InputError: the address is in use, or other machines could reach it; `parent` is no process.
+        InputError: the address is in use, or other machines could reach it; `parent` is no process; the device is not
+            there.
         TalkClipError: what `load` raises, or the folder cannot be used.
     """
     limits = limits or ServerLimits()
@@ -68,7 +72,7 @@ def serve(
     keyring = None if keys is None else Keyring.open(keys)
     bindable = bind_address(address, keyring is not None)
     with _store(store_folder, store_bytes) as store:
-        make_engine = functools.partial(_pipeline_engine, load, limits.audio_s)
+        make_engine = functools.partial(_pipeline_engine, load, limits.audio_s, device)
         make_worker = functools.partial(_process_worker, make_engine, limits.chunk_frames, send_tracebacks)
         server = Server(
             [make_worker] * workers, bindable, store, limits, keyring=keyring, exit_when_idle_s=exit_when_idle_s,
@@ -109,8 +113,10 @@ def running_server(
             thread.join()
 
 
-def _pipeline_engine(load: Callable[[], PipelineLike], max_audio_s: float) -> PipelineEngine:
-    return PipelineEngine(load(), max_audio_s)
+def _pipeline_engine(load: Callable[[], PipelineLike], max_audio_s: float, device: str) -> PipelineEngine:
+    """Runs in the worker's process: CUDA is not for the one that starts others."""
+    place = choose_device(device)
+    return PipelineEngine(load(), max_audio_s, place)
 
 
 def _process_worker(

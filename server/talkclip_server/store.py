@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from talkclip.errors import TalkClipError
+from talkclip.errors import InputError, TalkClipError
 
 _PART = ".part"
 _MAX_PARTS = 64
@@ -52,7 +52,7 @@ class AudioStore:
         """Open (or make) the folder; what an earlier run did not finish is deleted.
 
         Raises:
-            TalkClipError: the folder cannot be made or written.
+            InputError: the folder cannot be made or written.
         """
         self._folder = folder
         self._max_bytes = max_bytes
@@ -68,7 +68,7 @@ class AudioStore:
                 self._sizes[path.name] = path.stat().st_size
         except OSError as error:
             text = f"{folder}: the folder for uploaded sounds cannot be used ({error.strerror})."
-            raise TalkClipError(text, "Choose another folder with --store.", "store") from None
+            raise InputError(text, "Choose another folder with --store.", "store") from None
 
     @property
     def n_files(self) -> int:

@@ -18,6 +18,7 @@ from talkclip import __version__
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.render.frames import FrameSource
+from talkclip.engine.render.portrait.device import Device
 from talkclip.errors import InputError
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.protocol import Message, PictureChunk, Render, SequenceHeader, VideoChunk, VideoHeader
@@ -44,6 +45,7 @@ class Renderer(Protocol):
         order: Render,
         track: CoefficientTrack,
         portrait: Path | None,
+        device: Device,
         progress: ProgressCallback,
         cancel: CancelCheck,
     ) -> FrameSource:
@@ -53,6 +55,7 @@ class Renderer(Protocol):
             order: size, caption, alpha ...
             track: in `arkit52`.
             portrait: the picture that speaks.
+            device: what portraits are drawn on.
             progress: told what comes before the first picture.
             cancel: asked meanwhile.
 
@@ -66,6 +69,7 @@ def render_messages(
     track: CoefficientTrack,
     clip: AudioClip,
     portrait: Path | None,
+    device: Device,
     progress: ProgressCallback,
     cancel: CancelCheck,
 ) -> Iterator[Message]:
@@ -74,7 +78,7 @@ def render_messages(
     Raises:
         InputError: the renderer or the format is not there, or does not fit the order.
     """
-    source = chosen_renderer(order)(order, track, portrait, progress, cancel)
+    source = chosen_renderer(order)(order, track, portrait, device, progress, cancel)
     if order.file_format == "png":
         yield from _pictures(order, track, source, progress, cancel)
     else:
@@ -187,22 +191,24 @@ def wanted_frames(order: Render, n_frames: int) -> list[int]:
 
 
 def _head(
-    order: Render, track: CoefficientTrack, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
-) -> FrameSource:
+    order: Render, track: CoefficientTrack, portrait: Path | None, device: Device, progress: ProgressCallback,
+    cancel: CancelCheck,
+) -> FrameSource:  # fmt: skip
     from talkclip.engine.render.video import head_frames
 
     return head_frames(track, order.size, order.caption, order.alpha)
 
 
 def _portrait(
-    order: Render, track: CoefficientTrack, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
-) -> FrameSource:
+    order: Render, track: CoefficientTrack, portrait: Path | None, device: Device, progress: ProgressCallback,
+    cancel: CancelCheck,
+) -> FrameSource:  # fmt: skip
     from talkclip.engine.render.portrait.video import PortraitSettings, portrait_frames
 
     if portrait is None:
         raise InputError("The renderer 'portrait' needs a portrait.", "Send a picture with 'put'.")
     settings = PortraitSettings(order.size, order.face, order.full, order.alpha)
-    return portrait_frames(track, portrait, settings, progress, cancel)
+    return portrait_frames(track, portrait, settings, device, progress, cancel)
 
 
 RENDERERS: dict[str, Renderer] = {"head": _head, "portrait": _portrait}

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from talkclip.cli import options
 from talkclip.cli.progress import progress_bar
+from talkclip.cli.speaking import Ears, speak
 from talkclip.track_io import SUFFIXES, write_track
 
 
@@ -55,21 +56,11 @@ def animate(
         seed, mouth, blinks, head, "flame" if flame and space == "arkit52" else space, style_video,
         style_weight,
     )  # fmt: skip
-    from talkclip.cli.encoders import adapted_encoder
-    from talkclip.engine.pipeline import Pipeline
-    from talkclip.engine.speech.media import load_media
-
     with progress_bar(quiet) as progress:
-        media = load_media(audio)
-        request = direction.request(media.clip, progress)
-        pipeline = Pipeline.load(backend, flame, adapted=adapted_encoder(adapter, text_encoder))
-        result = pipeline.animate(request, progress)
-        write_track(result.track, output)
+        spoken = speak(audio, direction, Ears(backend, flame, adapter, text_encoder), progress)
+        write_track(spoken.result.track, output)
     if not quiet:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        for reading in result.readings:
-            console.print(reading.summary())
-        for note in (*media.notes, *result.notes):
-            console.print(f"note: {note}")
-        track = result.track
-        console.print(f"{output}: {track.n_frames} frames at {track.fps:g} fps, speech by '{result.phones.backend}'")
+        spoken.tell(console)
+        track, heard_by = spoken.result.track, spoken.result.phones.backend
+        console.print(f"{output}: {track.n_frames} frames at {track.fps:g} fps, speech by '{heard_by}'")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ from rich.console import Console
 
 from talkclip.cli import options
 from talkclip.cli.progress import progress_bar
+from talkclip.cli.table import TableRow, found, read_table
 from talkclip.errors import EXIT_INPUT, InputError, TalkClipError
 from talkclip.track_io import SUFFIXES, write_track
 
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 
 REQUIRED = ("id", "audio")
 OPTIONAL = ("prompt", "intensity", "edit", "fps", "text", "script", "timeline", "phones", "seed")
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One line of the manifest."""
-
-    number: int
-    id: str
-    cells: Mapping[str, str]
 
 
 def batch(
@@ -66,64 +56,49 @@ def batch(
     failed, skipped, seen = 0, 0, set[str]()
     with progress_bar(quiet) as progress:
         for done, row in enumerate(rows):
-            progress("batch", done / len(rows), f"{done + 1} of {len(rows)}: {row.id}")
-            target = out / f"{row.id}.{suffix}"
-            if resume and target.is_file():
-                skipped += 1
-                continue
+            name = row.cells["id"]
+            progress("batch", done / len(rows), f"{done + 1} of {len(rows)}: {name}")
             try:
-                _check_id(row, seen)
+                _check_id(name, seen)
+                target = out / f"{name}.{suffix}"
+                if resume and target.is_file():
+                    skipped += 1
+                    continue
                 for note in _speak(row, manifest.parent, default_fps, pipeline, target):
                     if not quiet:
-                        console.print(f"note: {row.id} (line {row.number}): {note}")
+                        console.print(f"note: {name} (line {row.number}): {note}")
             except TalkClipError as error:
                 failed += 1
-                console.print(f"talkclip: {row.id or '(no id)'} (line {row.number}): {error}")
+                console.print(f"talkclip: {name or '(no id)'} (line {row.number}): {error}")
     if not quiet:
         console.print(f"{out}: {len(rows) - failed - skipped} done, {skipped} skipped, {failed} failed")
     if failed:
         raise typer.Exit(EXIT_INPUT)
 
 
-def read_manifest(path: Path) -> list[Row]:
+def read_manifest(path: Path) -> tuple[TableRow, ...]:
     """Rows of a manifest; columns in any order.
 
     Raises:
         InputError: unreadable, no rows, unknown or missing columns.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            rows = [
-                Row(
-                    reader.line_num,
-                    (cells.get("id") or "").strip(),
-                    {k: (v or "").strip() for k, v in cells.items() if k},
-                )
-                for cells in reader
-            ]
-            columns = tuple(name.strip() for name in reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Give a UTF-8 CSV file.") from None
-    unknown = [name for name in columns if name not in (*REQUIRED, *OPTIONAL)]
-    missing = [name for name in REQUIRED if name not in columns]
-    if unknown or missing:
-        problem = f"columns {', '.join(missing)} are missing" if missing else f"unknown columns {', '.join(unknown)}"
-        raise InputError(f"{path}: {problem}.", f"Known columns: {', '.join((*REQUIRED, *OPTIONAL))}.")
-    if not rows:
-        raise InputError(f"{path}: has no lines below its header.", "Add one line per recording.")
-    return rows
+    table = read_table(path, (*REQUIRED, *OPTIONAL))
+    missing = [name for name in REQUIRED if name not in table.columns]
+    if missing:
+        text = f"{path}: columns {', '.join(missing)} are missing."
+        raise InputError(text, f"Known columns: {', '.join((*REQUIRED, *OPTIONAL))}.")
+    return table.rows
 
 
-def _check_id(row: Row, seen: set[str]) -> None:
-    if not re.fullmatch(r"[^/\\:*?\"<>|\x00-\x1f]+", row.id) or row.id.strip(". ") == "":
-        raise InputError(f"id '{row.id}' cannot be a file name.", "Use letters, digits, - and _.")
-    if row.id.lower() in seen:
-        raise InputError(f"id '{row.id}' occurs twice.", "Give each line its own.")
-    seen.add(row.id.lower())
+def _check_id(name: str, seen: set[str]) -> None:
+    if not re.fullmatch(r"[^/\\:*?\"<>|\x00-\x1f]+", name) or name.strip(". ") == "":
+        raise InputError(f"id '{name}' cannot be a file name.", "Use letters, digits, - and _.")
+    if name.lower() in seen:
+        raise InputError(f"id '{name}' occurs twice.", "Give each line its own.")
+    seen.add(name.lower())
 
 
-def _speak(row: Row, folder: Path, default_fps: float, pipeline: Pipeline, target: Path) -> tuple[str, ...]:
+def _speak(row: TableRow, folder: Path, default_fps: float, pipeline: Pipeline, target: Path) -> tuple[str, ...]:
     """Write one row's track. -> notes for the user."""
     from talkclip.engine.speech.media import load_media
 
@@ -134,26 +109,29 @@ def _speak(row: Row, folder: Path, default_fps: float, pipeline: Pipeline, targe
         prompt=cells.get("prompt", ""),
         text=cells.get("text") or None,
         script=cells.get("script") or None,
-        timeline=_found(cells["timeline"], folder) if cells.get("timeline") else None,
-        phones=_found(cells["phones"], folder) if cells.get("phones") else None,
+        timeline=found(cells["timeline"], folder) if cells.get("timeline") else None,
+        phones=found(cells["phones"], folder) if cells.get("phones") else None,
         intensity=_number(cells, "intensity", 1.0),
         edits=options.parse_edits([e for e in cells.get("edit", "").split(";") if e.strip()]),
         fps=options.parse_fps(cells["fps"]) if cells.get("fps") else default_fps,
-        seed=int(_number(cells, "seed", 0)),
+        seed=_whole_number(cells, "seed", 0),
     )
-    media = load_media(_found(cells["audio"], folder))
+    media = load_media(found(cells["audio"], folder))
     result = pipeline.animate(direction.request(media.clip))
     write_track(result.track, target)
-    return (*media.notes, *result.notes)
+    misread = (note for reading in result.readings if reading.prompt.strip() for note in reading.notes)
+    return (*media.notes, *result.notes, *misread)
 
 
 def _number(cells: Mapping[str, str], column: str, default: float) -> float:
     try:
         return float(cells.get(column) or default)
     except ValueError:
-        raise InputError(f"{column} '{cells[column]}' is not a number.") from None
+        raise InputError(f"{column} '{cells[column]}' is not a number.", "Write for example 0.8.") from None
 
 
-def _found(name: str, folder: Path) -> Path:
-    """As given from the working folder where it exists, else beside the manifest."""
-    return Path(name) if Path(name).exists() or Path(name).is_absolute() else folder / name
+def _whole_number(cells: Mapping[str, str], column: str, default: int) -> int:
+    try:
+        return int(cells.get(column) or default)
+    except ValueError:
+        raise InputError(f"{column} '{cells[column]}' is not a whole number.", "Write for example 7.") from None

@@ -84,6 +84,8 @@ def blender_batch(
       transcript   what is said, or a .txt file with it
       intensity    0 to 2
       edit         "wrinkle the nose=0.4; smile=-0.2"
+      style_video  a clip whose way of speaking is mixed into the prompt
+      style_weight its share, 0 to 1; empty: 0.5 beside a prompt or edit, else 1
       seed         of blinks and head motion
       preset       a mapping: a .json file, or a preset's name
       id           what the shot is called; empty: the result's name

@@ -29,7 +29,7 @@ _PIPE_WIDTH = 160
 _Seed = Annotated[int, typer.Option("--seed", help="What is drawn by lot is drawn by this number.")]
 
 
-@app.command("index")
+@app.command("index", short_help="Find the clips of a video corpus.")
 def index(
     corpus: Annotated[str, typer.Argument(help="mead, hdtf or voxceleb2.")],
     folder: Annotated[Path, typer.Argument(help="Where it is.")],
@@ -66,7 +66,7 @@ def index(
         _console().print(f"{output}: {len(found.clips)} clips")
 
 
-@app.command("tamead")
+@app.command("tamead", short_help="Write TA-MEAD prompts for indexed clips.")
 def tamead(
     clips: Annotated[Path, typer.Argument(help="What `corpus index` wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Result: .jsonl with one prompt a line.")],
@@ -102,7 +102,7 @@ def tamead(
     )
 
 
-@app.command("check")
+@app.command("check", short_help="Check lines of the written corpus.")
 def check(
     files: Annotated[list[Path], typer.Argument(help="Corpus files, .jsonl; several are the corpus' splits.")],
     against: Annotated[

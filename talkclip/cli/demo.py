@@ -39,6 +39,7 @@ def demo(
         if not audio.exists():
             raise InputError("The bundled line is not here.", "Run this in a clone of the repository, or give --audio.")
         text = str(SAMPLES / "line.txt")
+    options.check_size(size)
     out.mkdir(parents=True, exist_ok=True)
     prompts = tuple(prompt or PROMPTS)
     console = Console(highlight=False, markup=False, soft_wrap=True)

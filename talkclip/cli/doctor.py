@@ -61,6 +61,8 @@ def doctor() -> None:
 
 def examine() -> Iterator[Finding]:
     """All findings, cheapest first."""
+    from talkclip.engine.render.portrait.device import choose_device
+
     yield Finding(
         "talkclip", True, f"{talkclip.__version__} on Python {platform.python_version()}, {platform.platform()}"
     )
@@ -72,7 +74,12 @@ def examine() -> Iterator[Finding]:
     yield _device()
     yield from _weights()
     yield from _speech()
-    yield _optional("torch", "training and public checkpoints; not needed to animate", "pip install 'talkclip[server]'")
+    yield Finding("portraits", True, f"drawn on {choose_device().name}")
+    yield _optional(
+        "torch",
+        "training, public checkpoints, portraits on CUDA; not needed to animate",
+        "pip install 'talkclip[server]'",
+    )
 
 
 def _device() -> Finding:

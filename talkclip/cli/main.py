@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import typer
-from rich.console import Console
 
 from talkclip.cli import (
     adapt,
@@ -23,9 +21,7 @@ from talkclip.cli import (
     status,
     train,
 )
-from talkclip.errors import EXIT_INPUT, Cancelled, InputError, TalkClipError
-
-EXIT_FAILURE, EXIT_CANCELLED = 1, 130
+from talkclip.exits import explained
 
 app = typer.Typer(
     name="talkclip",
@@ -36,45 +32,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("animate")(animate.animate)
-app.command("render")(render.render)
-app.command("batch")(batch.batch)
-app.command("blender-batch")(blender_batch.blender_batch)
-app.command("serve")(serve.serve)
-app.command("status")(status.status)
-app.add_typer(keys.app)
-app.command("prompt")(prompt.prompt)
-app.command("phones")(phones.phones)
-app.command("adapt")(adapt.adapt)
-app.add_typer(train.app)
-app.command("doctor")(doctor.doctor)
-app.add_typer(corpus.app, name="corpus")
+# The short helps fit a line of a narrow terminal whole.
+app.command("animate", short_help="Speech and a prompt become animation curves.")(animate.animate)
+app.command("render", short_help="Speech or a track becomes a video of a face.")(render.render)
+app.command("batch", short_help="Animate every line of a table.")(batch.batch)
+app.command("blender-batch", short_help="Key or film characters in many .blend files.")(blender_batch.blender_batch)
+app.command("serve", short_help="Answer Blender and other clients.")(serve.serve)
+app.command("status", short_help="Ask a server what it is doing.")(status.status)
+app.add_typer(keys.app, short_help="Keys for servers in a network.")
+app.command("prompt", short_help="Show what is understood from a prompt.")(prompt.prompt)
+app.command("phones", short_help="Find the phones of a recording, to be mended.")(phones.phones)
+app.command("adapt", short_help="Hear prompts through another text encoder.")(adapt.adapt)
+app.add_typer(train.app, short_help="Train the model, or the portrait renderer.")
+app.command("doctor", short_help="Explain this installation, and what is missing.")(doctor.doctor)
+app.add_typer(corpus.app, name="corpus", short_help="Training corpora: index, write, check.")
 
 
 def main() -> None:
     """Entry point of `talkclip`."""
-    _explained(app)
+    explained(app)
 
 
 def run(command: Callable[..., None]) -> None:
     """Run one function as a command of its own, with the same handling of errors."""
-    _explained(lambda: typer.run(command))
-
-
-def _explained(work: Callable[[], object]) -> None:
-    """Errors we can explain are one line on stderr; bad input exits with 2."""
-    try:
-        work()
-    except (Cancelled, KeyboardInterrupt):
-        _say("Cancelled; nothing half-written was left.")
-        sys.exit(EXIT_CANCELLED)
-    except TalkClipError as error:
-        _say(f"talkclip: {error}")
-        sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILURE)
-
-
-def _say(line: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(line)
+    explained(lambda: typer.run(command))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from talkclip.errors import InputError
+from talkclip.files import check_writable, read_text
 from talkclip.phones import read_phones
 from talkclip.script import ScriptPart, parse_script
 from talkclip.timebase import parse_fps
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.engine.request import AnimateRequest, StyleClip
     from talkclip.progress import ProgressCallback
+
+_SIZE_MIN, _SIZE_MAX = 64, 2048
 
 Prompt = Annotated[
     str, typer.Option("--prompt", "-p", help='How the line is spoken: "a furious man speaks with brows lowered".')
@@ -167,12 +170,7 @@ def transcript(text: str | None) -> str | None:
     """
     if text is None or not text.lower().endswith(".txt"):
         return text
-    try:
-        words = Path(text).read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{text}: cannot be read ({error}).", "Give the transcript itself or a UTF-8 text file."
-        ) from None
+    words = read_text(text, "Give the transcript itself or a UTF-8 text file.").strip()
     if not words:
         raise InputError(f"{text}: is empty.", "Write what is said into it, or leave out --text.")
     return words
@@ -198,21 +196,22 @@ def parse_edits(edits: list[str] | None) -> tuple[PromptEdit, ...]:
     return tuple(parsed)
 
 
+def check_size(size: int) -> None:
+    """Raise InputError for a size of pictures, in pixels, that nothing is drawn in."""
+    if not _SIZE_MIN <= size <= _SIZE_MAX:
+        raise InputError(f"--size {size} is out of range.", f"Use {_SIZE_MIN} to {_SIZE_MAX}.")
+
+
 def checked_output(path: Path, suffixes: tuple[str, ...]) -> Path:
     """Refuse a result path that cannot work, before any work is done.
 
     Raises:
-        InputError: other ending, missing folder, or a folder in its place.
+        InputError: other ending, missing folder, one that cannot be written to, or a folder in its place.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder.", "Give a file name.")
-    if path.suffix.lower() not in suffixes:
-        raise InputError(
-            f"{path}: cannot write '{path.suffix}' files.", f"Use a name that ends in {', '.join(suffixes)}."
-        )
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist.", "Create it, or choose another one.")
-    return path
+    if path.suffix.lower() not in suffixes and not path.is_dir():
+        problem = f"cannot write '{path.suffix}' files" if path.suffix else "has no ending, which chooses the format"
+        raise InputError(f"{path}: {problem}.", f"Use a name that ends in {', '.join(suffixes)}.")
+    return check_writable(path)
 
 
 __all__ = ["Direction", "checked_output", "parse_edits", "parse_fps", "transcript"]

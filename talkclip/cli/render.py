@@ -13,6 +13,7 @@ from rich.console import Console
 import talkclip
 from talkclip.cli import options
 from talkclip.cli.progress import progress_bar
+from talkclip.cli.speaking import Ears, speak
 from talkclip.errors import InputError
 from talkclip.progress import ProgressCallback
 from talkclip.track_io import SUFFIXES, read_track
@@ -20,6 +21,7 @@ from talkclip.track_io import SUFFIXES, read_track
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.coefficients import CoefficientTrack
+    from talkclip.engine.render.portrait.device import Device
     from talkclip.engine.render.portrait.video import PortraitSettings
 
 
@@ -48,6 +50,7 @@ def render(
         bool, typer.Option("--covered", help="Draw a face that seems to be covered all the same.")
     ] = False,
     bfm: Annotated[Path | None, typer.Option(help="Your BFM_model_front.mat, for --pirender.")] = None,
+    device: Annotated[str, typer.Option(help="What draws a portrait: auto (CUDA where it is), cpu or cuda.")] = "auto",
     prompt: options.Prompt = "",
     text: options.Text = None,
     script: options.Script = None,
@@ -79,46 +82,19 @@ def render(
 
       talkclip render line.csv --audio line.wav -o line.mp4
     """
-    from talkclip.engine.render.encode import check_target
-    from talkclip.engine.render.portrait.video import PortraitSettings, check_portrait_target
+    from talkclip.engine.render.portrait.video import PortraitSettings
 
-    check_target(output)
-    if not 64 <= size <= 2048:
-        raise InputError(f"--size {size} is out of range.", "Use 64 to 2048.")
-    settings = PortraitSettings(
-        max(size, 128),
-        face,
-        full,
-        alpha,
-        file_format,
-        first_number,
-        str(pirender or ""),
-        str(bfm or ""),
-        covered,
-    )
-    if portrait is None and settings != PortraitSettings(settings.size):
-        raise InputError(
-            "--face, --full, --alpha, --format, --start-number, --pirender, --covered and --bfm belong to a portrait.",
-            "Give --portrait.",
-        )
-    if portrait is not None:
-        check_portrait_target(output, settings)
-        settings = dataclasses.replace(settings, size=size)
-    rate = None if fps is None else options.parse_fps(fps)
     is_track = source.suffix.lower() in SUFFIXES
-    directed = (
-        any((prompt, text, script, timeline, phones, edit, style_video, adapter, text_encoder))
-        or intensity != 1.0
-        or style_weight is not None
-    )
-    if is_track and directed:
-        raise InputError(
-            f"{source}: is a finished track; prompts and styles no longer change it.", "Render the recording instead."
-        )
-    if not is_track and audio is not None:
-        raise InputError("--audio belongs to a track; a recording brings its own sound.", "Leave out --audio.")
-    if portrait is not None and not portrait.is_file():
-        raise InputError(f"{portrait}: there is no such picture.", "Check the name.")
+    directed = any((prompt, text, script, timeline, phones, edit, style_video, adapter, text_encoder))
+    _require_fitting(source, is_track, directed or intensity != 1.0 or style_weight is not None, audio)
+    asked = PortraitSettings(
+        face=face, full=full, alpha=alpha, file_format=file_format, first_number=first_number,
+        weights=str(pirender or ""), bfm=str(bfm or ""), covered=covered,
+    )  # fmt: skip
+    settings = _checked(portrait, output, size, asked)
+    place = _place(device, portrait, pirender)
+    rate = None if fps is None else options.parse_fps(fps)
+    spoken = None
     with progress_bar(quiet) as progress:
         if is_track:
             track, clip = _read(source, audio, rate, "bfm64" if pirender else "arkit52")
@@ -127,22 +103,78 @@ def render(
                 prompt, text, script, timeline, phones, intensity, options.parse_edits(edit), rate or 30.0,
                 seed, mouth, blinks, head, style_video=style_video, style_weight=style_weight,
             )  # fmt: skip
-            track, clip = _animate(source, direction, backend, (adapter, text_encoder), progress)
+            spoken = speak(source, direction, Ears(backend, None, adapter, text_encoder), progress)
+            track, clip = spoken.result.track, spoken.media.clip
         if pose is not None:
             track = _with_pose(track, pose, progress)
         elif head == 0:
             track = dataclasses.replace(track, head=None)
-        spoken = prompt or script or (str(timeline) if timeline else "")
-        _draw(track, clip, output, size, portrait, settings, _provenance(source, spoken, portrait), progress)
+        directions = prompt or script or (str(timeline) if timeline else "")
+        _draw(track, clip, output, size, portrait, settings, place, _provenance(source, directions, portrait), progress)
     if not quiet:
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
-            f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px" + ("" if clip else ", no sound")
+        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        if spoken is not None:
+            spoken.tell(console)
+        sound = "" if clip else ", no sound"
+        console.print(
+            f"{output}: {track.n_frames} frames at {track.fps:g} fps, {size} px, drawn on {place.name}{sound}"
         )
+
+
+def _require_fitting(source: Path, is_track: bool, directed: bool, audio: Path | None) -> None:
+    """Raise InputError for options that do not belong to such a source."""
+    if is_track and directed:
+        raise InputError(
+            f"{source}: is a finished track; prompts and styles no longer change it.", "Render the recording instead."
+        )
+    if not is_track and audio is not None:
+        raise InputError("--audio belongs to a track; a recording brings its own sound.", "Leave out --audio.")
+
+
+def _checked(portrait: Path | None, output: Path, size: int, asked: PortraitSettings) -> PortraitSettings:
+    """The settings at that size.
+
+    Raises:
+        InputError: they belong to a portrait that is not given or not there, the size is out of range, or the result
+            cannot be written.
+    """
+    from talkclip.engine.render.encode import check_target
+    from talkclip.engine.render.portrait.video import PortraitSettings, check_portrait_target
+
+    options.check_size(size)
+    if portrait is not None:
+        settings = dataclasses.replace(asked, size=size)
+        check_portrait_target(output, settings)
+        if not portrait.is_file():
+            raise InputError(f"{portrait}: there is no such picture.", "Check the name.")
+        return settings
+    if asked != PortraitSettings():
+        raise InputError(
+            "--face, --full, --alpha, --format, --start-number, --pirender, --covered and --bfm belong to a portrait.",
+            "Give --portrait.",
+        )
+    check_target(output)
+    return asked
+
+
+def _place(device: str, portrait: Path | None, pirender: Path | None) -> Device:
+    """What draws; the default head is the processor's.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    from talkclip.engine.render.portrait.device import choose_device
+
+    if portrait is not None:
+        return choose_device(device, neural=pirender is not None)
+    if device == "cuda":
+        raise InputError("The default head is drawn by the processor, not on CUDA.", "Leave out --device.")
+    return choose_device("cpu" if device == "auto" else device)
 
 
 def _draw(
     track: CoefficientTrack, clip: AudioClip | None, output: Path, size: int, portrait: Path | None,
-    settings: PortraitSettings, metadata: dict[str, str], progress: ProgressCallback,
+    settings: PortraitSettings, place: Device, metadata: dict[str, str], progress: ProgressCallback,
 ) -> None:  # fmt: skip
     if portrait is None:
         from talkclip.engine.render.video import render_track
@@ -151,7 +183,9 @@ def _draw(
         return
     from talkclip.engine.render.portrait.video import render_portrait
 
-    render_portrait(track, portrait, output, clip, settings=settings, metadata=metadata, progress=progress)
+    render_portrait(
+        track, portrait, output, clip, settings=settings, device=place, metadata=metadata, progress=progress
+    )
 
 
 def _provenance(source: Path, prompt: str, portrait: Path | None) -> dict[str, str]:
@@ -188,19 +222,3 @@ def _read(source: Path, audio: Path | None, fps: float | None, also: str) -> tup
     if fps is not None and abs(fps - track.fps) > 1e-6:
         track = track.resampled(fps)
     return track, None if audio is None else load_audio(audio)
-
-
-def _animate(
-    source: Path,
-    direction: options.Direction,
-    backend: str,
-    adapted: tuple[Path | None, str | None],
-    progress: ProgressCallback,
-) -> tuple[CoefficientTrack, AudioClip]:
-    from talkclip.cli.encoders import adapted_encoder
-    from talkclip.engine.pipeline import Pipeline
-    from talkclip.engine.speech.media import load_audio
-
-    clip = load_audio(source)
-    pipeline = Pipeline.load(backend, adapted=adapted_encoder(*adapted))
-    return pipeline.animate(direction.request(clip, progress), progress).track, clip

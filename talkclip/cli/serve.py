@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from talkclip.engine.pipeline import Pipeline
 
 MOST_WORKERS = 64
-# Every model of the default engine runs on the processor; `auto` is what it takes by itself.
-DEVICES = ("auto", "cpu")
 
 
 def serve(
@@ -27,7 +26,9 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes that compute, each with its own engine.")] = 1,
     keys: options.KeysFolder = None,
     store: Annotated[Path | None, typer.Option(help="Folder that keeps uploaded sounds between runs.")] = None,
-    device: Annotated[str, typer.Option(help="Where to compute: auto or cpu.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto (CUDA where it is), cpu, or cuda (portraits at least).")
+    ] = "auto",
     backend: options.Backend = "auto",
     flame: options.FlameFile = None,
     adapter: options.AdapterFile = None,
@@ -45,6 +46,7 @@ def serve(
 
       talkclip keys new anna --keys ~/talkclip-keys; talkclip serve --bind "tcp://*:5599" --keys ~/talkclip-keys
     """
+    from talkclip.engine.render.portrait.device import DEVICES
     from talkclip_server import log_to_stderr
     from talkclip_server import serve as run
 
@@ -52,16 +54,22 @@ def serve(
         raise InputError(f"--workers {workers} is out of range.", f"Use 1 to {MOST_WORKERS}.")
     if device not in DEVICES:
         raise InputError(f"--device {device} is not available.", f"Use one of {', '.join(DEVICES)}.")
+    if exit_when_idle is not None and not 0 < exit_when_idle < math.inf:
+        raise InputError(f"--exit-when-idle {exit_when_idle:g} is out of range.", "Give seconds above 0.")
     log_to_stderr()
     run(
-        bind, functools.partial(_load, backend, flame, adapter, text_encoder), keys=keys, workers=workers,
-        store_folder=store, exit_when_idle_s=exit_when_idle, parent=parent,
+        bind, functools.partial(_load, backend, flame, adapter, text_encoder, device), keys=keys, workers=workers,
+        store_folder=store, device=device, exit_when_idle_s=exit_when_idle, parent=parent,
     )  # fmt: skip
 
 
-def _load(backend: str, flame: Path | None, adapter: Path | None, text_encoder: str | None) -> Pipeline:
+def _load(
+    backend: str, flame: Path | None, adapter: Path | None, text_encoder: str | None, device: str
+) -> Pipeline:  # fmt: skip
     """Runs in the worker process: the server's own process never loads the engine."""
     from talkclip.cli.encoders import adapted_encoder
     from talkclip.engine.streaming import StreamingPipeline
 
-    return StreamingPipeline.load(backend, flame, adapted=adapted_encoder(adapter, text_encoder))
+    return StreamingPipeline.load(
+        backend, flame, "cpu" if device == "cpu" else "auto", adapted=adapted_encoder(adapter, text_encoder)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from talkclip import __version__
 from talkclip.cli import options
+from talkclip.cli.table import found, read_table
 from talkclip.errors import InputError
 from talkclip.script import parse_script
 from talkclip.shots import ENGINES, VIEWS, ShotOrder
@@ -18,7 +18,7 @@ from talkclip.timeline import INTENSITY_MAX, PromptTimeline
 
 COLUMNS = (
     "id", "blend", "character", "preset", "audio", "strip", "start_frame", "prompt", "script", "timeline", "transcript",
-    "intensity", "edit", "seed", "output", "video", "view", "engine", "size",
+    "intensity", "edit", "style_video", "style_weight", "seed", "output", "video", "view", "engine", "size",
 )  # fmt: skip
 _HASH_STEP = 1 << 20
 _FRAME_MAX = 1_048_574  # Blender's last
@@ -55,24 +55,13 @@ def read_shots(path: Path) -> list[Shot]:
     Raises:
         InputError: unreadable, no lines, unknown columns, or no column for a result.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            lines = [
-                (reader.line_num, {key: (cell or "").strip() for key, cell in cells.items() if key}) for cells in reader
-            ]
-            columns = tuple(name.strip() for name in reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Give a UTF-8 CSV file.") from None
-    unknown = [name for name in columns if name not in COLUMNS]
-    if unknown or not {"output", "video"} & set(columns):
-        problem = f"unknown columns {', '.join(unknown)}" if unknown else "has no column output and no column video"
-        raise InputError(f"{path}: {problem}.", f"Known columns: {', '.join(COLUMNS)}.")
-    if not lines:
-        raise InputError(f"{path}: has no lines below its header.", "Add one line per shot.")
+    table = read_table(path, COLUMNS)
+    if not {"output", "video"} & set(table.columns):
+        text = f"{path}: has no column output and no column video."
+        raise InputError(text, f"Known columns: {', '.join(COLUMNS)}.")
     seen: dict[str, str] = {}
-    opened = {_found(cells["blend"], path.parent).resolve() for _, cells in lines if cells.get("blend")}
-    return [_shot(number, cells, path.parent, seen, opened) for number, cells in lines]
+    opened = {found(row.cells["blend"], path.parent).resolve() for row in table.rows if row.cells.get("blend")}
+    return [_shot(row.number, row.cells, path.parent, seen, opened) for row in table.rows]
 
 
 def fingerprint(order: ShotOrder, blender: str) -> str:
@@ -82,7 +71,8 @@ def fingerprint(order: ShotOrder, blender: str) -> str:
         blender: which Blender and which extension do it.
     """
     told = dataclasses.asdict(dataclasses.replace(order, server="", key=""))
-    files = [order.blend, order.audio, order.timeline, order.preset if Path(order.preset).is_absolute() else ""]
+    preset = order.preset if Path(order.preset).is_absolute() else ""
+    files = [order.blend, order.audio, order.timeline, order.style_video, preset]
     contents = [hash_of(Path(name)) if name else "" for name in files]
     text = json.dumps([told, contents, blender, __version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -128,8 +118,11 @@ def _order(cells: Mapping[str, str], folder: Path) -> ShotOrder:
         raise InputError("The script already holds the words.", "Leave the column transcript empty.")
     if cells.get("start_frame") and not cells.get("audio"):
         raise InputError("start_frame belongs to a sound file.", "Fill the column audio, or leave start_frame empty.")
-    if (cells.get("script") or cells.get("timeline")) and (cells.get("intensity") or cells.get("edit")):
-        raise InputError("intensity and edit belong to a prompt.", "Put them into the timeline.")
+    of_prompt = [column for column in ("intensity", "edit", "style_video") if cells.get(column)]
+    if of_prompt and (cells.get("script") or cells.get("timeline")):
+        remedy = "Fill the column prompt." if of_prompt == ["style_video"] else "Put them into the timeline."
+        verb = "belongs" if len(of_prompt) == 1 else "belong"
+        raise InputError(f"{' and '.join(of_prompt)} {verb} to a prompt.", remedy)
     if cells.get("script"):
         parse_script(cells["script"])
     timeline = _file(cells, "timeline", folder)
@@ -137,7 +130,7 @@ def _order(cells: Mapping[str, str], folder: Path) -> ShotOrder:
         PromptTimeline.read(Path(timeline))
     text = cells.get("transcript", "")
     if text.lower().endswith(".txt"):
-        text = str(_found(text, folder))
+        text = str(found(text, folder))
     preset = cells.get("preset", "")
     output, video = _target(cells, "output", ".blend", folder), _target(cells, "video", ".mp4", folder)
     if not output and not video:
@@ -155,6 +148,8 @@ def _order(cells: Mapping[str, str], folder: Path) -> ShotOrder:
         transcript=options.transcript(text or None) or "",
         intensity=_intensity(cells),
         edits=options.parse_edits([edit for edit in cells.get("edit", "").split(";") if edit.strip()]),
+        style_video=_file(cells, "style_video", folder),
+        style_weight=_style_weight(cells),
         seed=_whole(cells, "seed", 0, 2**31 - 1),
         view=_choice(cells, "view", VIEWS, ""),
         engine=_choice(cells, "engine", ENGINES, ENGINES[0]),
@@ -183,17 +178,12 @@ def _file(cells: Mapping[str, str], column: str, folder: Path, suffix: str = "")
     name = cells.get(column, "")
     if not name:
         return ""
-    path = _found(name, folder).absolute()
+    path = found(name, folder).absolute()
     if not path.is_file():
         raise InputError(f"{column} {name}: there is no such file.", "Check the name; files may lie beside the table.")
     if suffix and path.suffix.lower() != suffix:
         raise InputError(f"{column} {name}: does not end in {suffix}.", f"Name a {suffix} file.")
     return str(path)
-
-
-def _found(name: str, folder: Path) -> Path:
-    """As given from the working folder where it exists, else beside the table."""
-    return Path(name) if Path(name).exists() or Path(name).is_absolute() else folder / name
 
 
 def _whole(cells: Mapping[str, str], column: str, low: int, high: int) -> int | None:
@@ -210,12 +200,24 @@ def _whole(cells: Mapping[str, str], column: str, low: int, high: int) -> int | 
 
 
 def _intensity(cells: Mapping[str, str]) -> float:
+    return _number(cells, "intensity", 1.0, INTENSITY_MAX, "Use 0 (neutral) to 2 (twice).")
+
+
+def _style_weight(cells: Mapping[str, str]) -> float:
+    """The clip's share; as for `talkclip animate`, half of it beside a prompt or an edit."""
+    if cells.get("style_weight") and not cells.get("style_video"):
+        raise InputError("style_weight belongs to style_video.", "Name the video, or leave style_weight empty.")
+    default = 0.5 if cells.get("prompt") or cells.get("edit") else 1.0
+    return _number(cells, "style_weight", default, 1.0, "Use 0 (the prompt alone) to 1 (the video alone).")
+
+
+def _number(cells: Mapping[str, str], column: str, default: float, most: float, remedy: str) -> float:
     try:
-        value = float(cells.get("intensity") or 1.0)
+        value = float(cells.get(column) or default)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= INTENSITY_MAX:
-        raise InputError(f"intensity '{cells['intensity']}' is out of range.", "Use 0 (neutral) to 2 (twice).")
+    if not 0 <= value <= most:
+        raise InputError(f"{column} '{cells[column]}' is out of range.", remedy)
     return value
 
 

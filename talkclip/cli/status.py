@@ -41,7 +41,8 @@ def _lines(address: str, welcome: Welcome, report: StatusReport, answered_ms: fl
         f"{report.server} at {address}, up {_clock(report.uptime_s)}, answers in {answered_ms:.1f} ms",
         f"engine   {engine.motion}; prompts by {engine.encoder}; speech by {engine.speech}; on {engine.device}",
         f"offers   {', '.join(engine.spaces)}; renderers: {', '.join(engine.renderers) or 'none'}"
-        + ("; style clips" if engine.style_clips else ""),
+        + ("; style clips" if engine.style_clips else "")
+        + (f"; portraits on {engine.portraits_on}" if "portrait" in engine.renderers else ""),
         f"clients  {report.clients}",
         f"jobs     {report.jobs_running} running, {report.jobs_waiting} waiting, "
         f"{report.jobs_done} done, {report.jobs_failed} failed or cancelled",

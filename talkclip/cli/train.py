@@ -18,7 +18,7 @@ from talkclip.errors import InputError
 
 app = typer.Typer(
     name="train",
-    help="Train the model: speech, lines, stage1, stage2; or pirender (docs/training.md). Needs talkclip[train].",
+    help="Train the model: speech, lines, stage1, stage2, export; or pirender. Needs talkclip[train].",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -34,7 +34,7 @@ Seed = Annotated[int, typer.Option(help="The same seed makes the same result.")]
 Report = Callable[[float, str], None]
 
 
-@app.command("stage1")
+@app.command("stage1", short_help="Speech and styles: everything but prompts.")
 def stage1(config: Config, lines: Lines, out: Out, resume: Resume = False, quiet: Quiet = False) -> None:
     """Audio encoder, V2SS, condition encoder and decoder, style from performances.
 
@@ -46,7 +46,7 @@ def stage1(config: Config, lines: Lines, out: Out, resume: Resume = False, quiet
     _say(f"{written}", quiet)
 
 
-@app.command("stage2")
+@app.command("stage2", short_help="Prompts, from the written directions.")
 def stage2(
     config: Config,
     lines: Lines,
@@ -62,7 +62,19 @@ def stage2(
     _say(f"{written}", quiet)
 
 
-@app.command("pirender")
+@app.command("export", short_help="A trained model as the files that run.")
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of stage 2, or its model.safetensors.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files; made if missing.")],
+    quiet: Quiet = False,
+) -> None:
+    """What `talkclip` runs, from a trained model: ONNX, the style space, and the SHA-256 of each file."""
+    written = training_module("stages.export").run_export(run, out)
+    for name, digest in written.items():
+        _say(f"{out / name}: {digest}", quiet)
+
+
+@app.command("pirender", short_help="The paper's portrait renderer, on your videos.")
 def pirender(
     config: Config,
     data: Annotated[Path, typer.Option(help="Folder of filmed faces with their coefficients (docs/training.md).")],
@@ -78,7 +90,7 @@ def pirender(
     _say(f"{written}", quiet)
 
 
-@app.command("lines")
+@app.command("lines", short_help="What the model hears, once for all training.")
 def lines(
     lj: Annotated[Path, typer.Option(help="Folder with LJSpeech clips (.flac) and their TextGrids.")],
     kokoro: Annotated[Path, typer.Option(help="Folder made by `talkclip train speech`.")],
@@ -95,7 +107,7 @@ def lines(
     _say(f"{out}: {about['lines']} lines, {about['seconds']} s", quiet)
 
 
-@app.command("speech")
+@app.command("speech", short_help="Synthetic voices to train on.")
 def speech(
     voices: Annotated[Path, typer.Option(help="Folder of kokoro-js's voices (*.bin), see docs/training.md.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for VOICE-NNN.flac and .json.")],
@@ -110,7 +122,7 @@ def speech(
     _say(f"{out}: {number} sentences", quiet)
 
 
-@app.command("ablations")
+@app.command("ablations", short_help="What each part of T2SS brings.")
 def ablations(
     lines: Lines,
     first: Annotated[Path, typer.Option("--stage1", help="Folder of stage 1, or its model.safetensors.")],

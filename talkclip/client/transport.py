@@ -8,7 +8,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from talkclip.client.keys import ClientKeys
-from talkclip.errors import TalkClipError
+from talkclip.errors import InputError
 from talkclip.protocol import MAX_FRAME_BYTES
 
 _LINGER_MS = 200
@@ -57,7 +57,7 @@ class ZmqTransport:
         """Start connecting.
 
         Raises:
-            TalkClipError: the address is not one ZeroMQ understands.
+            InputError: the address is not one ZeroMQ understands.
         """
         self.close()
         self._context = zmq.Context()
@@ -82,7 +82,7 @@ class ZmqTransport:
         except zmq.ZMQError as error:
             self.close()
             text = f"'{self.address}' is not an address ({error.strerror})."
-            raise TalkClipError(text, "Use the form tcp://HOST:PORT.", "bad_address") from None
+            raise InputError(text, "Use the form tcp://HOST:PORT.", "bad_address") from None
 
     def send(self, frame: bytes) -> bool:
         """-> False when the queue is full."""

@@ -14,6 +14,8 @@ from talkclip.script import ScriptPart
 from talkclip.timeline import PromptTimeline
 
 DEFAULT_FPS = 30.0
+# As on the wire: what every client can send.
+SEED_MAX = 2**32 - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class AnimateRequest:
         fps: frame rate of the result.
         space: coefficient space of the result: `arkit52`, or `flame` where the pipeline has a FLAME model.
         gains: per layer.
-        seed: of blinks and head motion; equal seeds give equal results.
+        seed: of blinks and head motion, 0..`SEED_MAX`; equal seeds give equal results.
         styles: clips whose style is mixed with that of the prompts: at most one of each segment, and one of the line.
         layers: whether the answer shall also say which layer moves what.
     """
@@ -71,6 +73,8 @@ class AnimateRequest:
     layers: bool = False
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed <= SEED_MAX:
+            raise InputError(f"seed {self.seed} is out of range.", f"Use 0 to {SEED_MAX}.")
         uids = [style.uid for style in self.styles]
         if len(set(uids)) != len(uids):
             raise InputError("Two style clips belong to the same segment.", "Give each segment one.")

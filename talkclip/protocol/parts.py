@@ -83,6 +83,7 @@ class EngineInfo:
         renderers: what `render` may ask for: "head" (the default head), "portrait" (a picture sent by `put`).
         formats: what `render` may send: "mp4" (a video), "png" (pictures as they are drawn).
         style_clips: whether segments may take their style from clips.
+        portraits_on: what draws portraits, for people ("CPU", "CUDA (NVIDIA L4)").
     """
 
     encoder: Name = ""
@@ -94,6 +95,7 @@ class EngineInfo:
     renderers: Annotated[tuple[Name, ...], Longest(32)] = ()
     formats: Annotated[tuple[Name, ...], Longest(32)] = ("mp4",)
     style_clips: bool = False
+    portraits_on: Name = "CPU"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ import soundfile
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.render.frames import FrameSource
+from talkclip.engine.render.portrait.device import Device
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import Done, Message, PictureChunk, Render
 from talkclip.timebase import frame_count
@@ -25,8 +26,9 @@ PICTURES_BEFORE_TROUBLE = 5
 
 
 def flat(
-    order: Render, track: CoefficientTrack, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
-) -> FrameSource:
+    order: Render, track: CoefficientTrack, portrait: Path | None, device: Device, progress: ProgressCallback,
+    cancel: CancelCheck,
+) -> FrameSource:  # fmt: skip
     """Red says who speaks (200: the head; 100 to 163: a portrait), green the frame, blue the prompt."""
     red = 200 if portrait is None else 100 + zlib.crc32(portrait.read_bytes()) % 64
     prompts = "|".join(segment.prompt for segment in order.timeline.segments)

@@ -61,8 +61,10 @@ class RehearsalEngine:
         self.jobs_ended = 0
 
     def info(self) -> EngineInfo:
-        renderers, formats = tuple(videos.RENDERERS), videos.FORMATS
-        return EngineInfo(encoder="rehearsal", spaces=("arkit52", "flame"), renderers=renderers, formats=formats)
+        return EngineInfo(
+            encoder="rehearsal", spaces=("arkit52", "flame"), renderers=tuple(videos.RENDERERS),
+            formats=videos.FORMATS, style_clips=True,
+        )  # fmt: skip
 
     def render(self, order: Render, files: Files, progress: ProgressCallback, cancel: CancelCheck) -> Iterator[Message]:
         return rehearsal_plates.messages(self.mode, order, files, progress, cancel)
@@ -81,7 +83,7 @@ class RehearsalEngine:
             placed = timeline_from_script(order.script, heard.words, heard.duration_s)
             order = dataclasses.replace(order, timeline=placed, text=spoken_text(order.script))
         motion = _Motion(order, heard.duration_s)
-        part = motion.changed_since(order.before, order.timeline) if isinstance(order, Edit) else None
+        part = motion.changed_since(order) if isinstance(order, Edit) else None
         first, end = (part.first_frame, part.first_frame + part.n_frames) if part else (0, motion.n_frames)
         layers = motion.layers(order.timeline)
         yield TrackHeader(order.id, order.space, motion.names, order.fps, 0.0, motion.n_frames, first < end, part)
@@ -152,6 +154,7 @@ class _Motion:
         self.names = ARKIT52 if order.space == "arkit52" else flame_channels(N_EXPRESSION)
         self._times_s = frame_times(self.n_frames, order.fps)
         given = [phone.symbol for phone in order.phones.phones] if order.phones else ""
+        self._styles = {style.uid: f"{style.sha256} {style.weight:.3f}" for style in order.styles}
         self._speech = f"{order.text}|{order.seed}|{given}"
         if order.space == "arkit52":
             self._size, self._eyes = np.ones(len(ARKIT52)), [1, 2, 3, 8, 9, 10]
@@ -168,9 +171,13 @@ class _Motion:
         gaze[:, self._eyes] = 0.5 * self.head
         return LayerValues(*(part * self._size for part in (mouth, self._expression(timeline), blinks, gaze)))
 
-    def changed_since(self, before: PromptTimeline, after: PromptTimeline) -> FrameSpan:
-        """The frames in which two timelines differ, and `REACH` on each side."""
-        different = np.flatnonzero((self._expression(before) != self._expression(after)).any(axis=1))
+    def changed_since(self, order: Edit) -> FrameSpan:
+        """The frames in which two timelines or their style clips differ, and `REACH` on each side."""
+        differs = (self._expression(order.before) != self._expression(order.timeline)).any(axis=1)
+        for timeline in (order.before, order.timeline):
+            restyled = [segment.uid in order.restyled for segment in timeline.segments]
+            differs |= (timeline.weights(self._times_s)[:, restyled] > 0).any(axis=1)
+        different = np.flatnonzero(differs)
         if different.size == 0:
             return FrameSpan(0, 0)
         first = max(int(different[0]) - REACH, 0)
@@ -181,7 +188,8 @@ class _Motion:
         total = np.zeros((self.n_frames, len(self.names)))
         weights = timeline.weights(self._times_s)
         for segment, weight in zip(timeline.segments, weights.T, strict=True):
-            words = "|".join([segment.prompt, *(f"{edit.text} {edit.weight:.3f}" for edit in segment.edits)])
+            style = self._styles.get(segment.uid, "")
+            words = "|".join([segment.prompt, *(f"{edit.text} {edit.weight:.3f}" for edit in segment.edits), style])
             amount = 0.1 * segment.intensity_at(self._times_s) * weight
             total += amount[:, None] * self._waves(words)
         total[:, 7::13] = 0.0

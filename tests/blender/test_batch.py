@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from talkclip.client import Client, SpeakRequest
+from talkclip.client import Client, SegmentStyle, SpeakRequest
+from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.timeline import PromptSegment, PromptTimeline
+from talkclip.track_io import write_track
 from tests.blender.environments import ROOT, VERSIONS, bpy_python
 from tests.blender.running import HERE
 from tests.support.command import talkclip
@@ -38,6 +40,9 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir()
     soundfile.write(folder / "line.wav", samples[rate // 2 : rate // 2 + rate], rate)
     (folder / "timeline.json").write_text(TIMELINE.to_json(), encoding="utf-8")
+    smile = np.full((75, 52), 0.1, np.float32)
+    smile[:, [ARKIT52.index("mouthSmileLeft"), ARKIT52.index("mouthSmileRight")]] = 0.9
+    write_track(CoefficientTrack("arkit52", ARKIT52, 25.0, smile), folder / "style.json")
     return folder
 
 
@@ -58,10 +63,13 @@ def look(version: str, path: Path, *frames: int) -> dict[str, Any]:
     return json.loads(line.removeprefix("FACTS "))
 
 
-def same_as_asked(server: str, facts: dict[str, Any], folder: Path, first: int, timeline: PromptTimeline) -> None:
+def same_as_asked(
+    server: str, facts: dict[str, Any], folder: Path, first: int, timeline: PromptTimeline, *styles: SegmentStyle
+) -> None:
     """The keys in the file are the server's answer."""
+    request = SpeakRequest(folder / "line.wav", timeline, 24.0, layers=True, styles=styles)
     with Client(server) as client:
-        reply = client.animate(SpeakRequest(folder / "line.wav", timeline, 24.0, layers=True), timeout_s=120)
+        reply = client.animate(request, timeout_s=120)
     track = reply.track
     assert facts["span"] == [first, first + track.n_frames - 1]
     for frame, shapes in facts["shapes"].items():
@@ -81,7 +89,8 @@ def test_three_shots_one_broken_and_the_rest_later(
     assert done.returncode == 0, done.stderr
     (folder / "shots.talkclip.json").unlink()
     rows = [
-        {"id": "one", "audio": "line.wav", "prompt": "a furious man", "start_frame": "11", "output": "new/one.blend"},
+        {"id": "one", "audio": "line.wav", "prompt": "a furious man", "start_frame": "11",
+         "style_video": "style.json", "style_weight": "0.7", "output": "new/one.blend"},
         {"id": "two", "blend": "hero.blend", "character": HEAD, "audio": "line.wav", "timeline": "timeline.json",
          "output": "two.blend", "video": "two.mp4", "size": "20", "view": "face"},
         {"id": "three", "audio": "lost.wav", "prompt": "sad", "output": "three.blend"},
@@ -92,7 +101,8 @@ def test_three_shots_one_broken_and_the_rest_later(
     assert not list(folder.rglob(".*")) and not (folder / "three.blend").exists()
 
     one = look(version, folder / "new" / "one.blend", 16, 24)
-    same_as_asked(real_server, one, folder, 11, PromptTimeline.single("a furious man", 86_400.0))
+    furious = PromptTimeline((PromptSegment("a furious man", 0.0, 86_400.0, blend_in_s=0, blend_out_s=0, uid="f"),))
+    same_as_asked(real_server, one, folder, 11, furious, SegmentStyle("f", folder / "style.json", 0.7))
     assert [Path(sound).resolve() for sound in one["sounds"]] == [(folder / "line.wav").resolve()]
     two = look(version, folder / "two.blend", 5, 20)
     rounded = [(round(s.start_s * 24) / 24, round(s.end_s * 24) / 24) for s in TIMELINE.segments]

@@ -25,7 +25,7 @@ def odd_servers() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("suite", ["suite_layers", "suite_takes", "suite_live", "suite_bake"])
+@pytest.mark.parametrize("suite", ["suite_layers", "suite_takes", "suite_live", "suite_bake", "suite_compare"])
 @pytest.mark.parametrize("who", ["rehearsal_server", "real_server"])
 def test_results(
     who: str,

@@ -44,7 +44,7 @@ def test_nobody_and_nonsense_are_errors_with_a_remedy() -> None:
 def test_what_it_can_do_in_words() -> None:
     assert facts("talkclip-server 0.1.0").lines() == [
         "talkclip-server 0.1.0", "Faces: ARKit, FLAME", "Prompts: minilm", "Speech: fast",
-        "Pictures: default head, portraits", "Computes on: cpu",
+        "Pictures: default head, portraits", "Computes on: cpu", "Portraits on: CPU",
     ]  # fmt: skip
 
 

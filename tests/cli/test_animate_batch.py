@@ -129,7 +129,7 @@ def test_the_lite_path_never_imports_torch(tmp_path: Path) -> None:
 def test_doctor_explains_a_working_installation() -> None:
     done = talkclip("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    for part in ("text encoder", "hama-ctc", "mouth", "speech fast", "speech align", "device", "torch"):
+    for part in ("text encoder", "hama-ctc", "mouth", "speech fast", "speech align", "device", "portraits", "torch"):
         assert part in done.stdout
     assert "MISSING" not in done.stdout
 

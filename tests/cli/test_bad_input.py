@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "really text.wav").write_text("I am not a sound.\n" * 50)
     (place / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
     (place / "a folder.wav").mkdir()
+    (place / "no segments.json").write_text('{"segments": []}')
     return place
 
 
@@ -70,10 +71,12 @@ def test_an_unusable_recording_is_one_clear_line(folder: Path, tmp_path: Path, n
         (["--space", "flame"], "--flame"),
         (["--flame", "gone.pkl"], "gone.pkl"),
         (["--blinks", "-1"], "blinks"),
+        (["--seed", "-1"], "seed -1"),
+        (["--timeline", "no segments.json"], "no segments"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(folder: Path, tmp_path: Path, arguments: list[str], expected: str) -> None:
-    done = talkclip("animate", folder / "good.wav", *arguments, "-o", tmp_path / "out.csv")
+    done = talkclip("animate", folder / "good.wav", *arguments, "-o", tmp_path / "out.csv", cwd=folder)
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -81,8 +84,11 @@ def test_a_wrong_option_is_one_clear_line(folder: Path, tmp_path: Path, argument
 
 
 def test_a_result_that_cannot_be_written_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
-    for target, expected in (("out.xyz", "out.xyz"), ("no/such/out.csv", "does not exist"), (".", "folder")):
-        done = talkclip("animate", folder / "good.wav", "-o", target, cwd=tmp_path)
+    for target, expected in (
+        ("out.xyz", "out.xyz"), ("out", "no ending"), ("no/such/out.csv", "does not exist"), (".", "folder"),
+        (f"{'x' * 300}.csv", "cannot be written"),
+    ):  # fmt: skip
+        done = talkclip("animate", folder / "gone.wav", "-o", target, cwd=tmp_path)
         assert done.returncode == 2 and expected in done.stderr, done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -113,3 +119,34 @@ def test_a_broken_track_or_video_name_stops_render(folder: Path, tmp_path: Path)
         done = talkclip("render", *arguments)
         assert done.returncode == 2 and expected in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_batch_reports_each_bad_cell_and_speaks_the_other_lines(folder: Path, tmp_path: Path) -> None:
+    rows = ["id,audio,prompt,seed,intensity", "whole,good.wav,happy,1.5,", "odd,good.wav,happy,nan,",
+            "far,good.wav,,-1,", "loud,good.wav,happy,,lots", "fine,good.wav,xyzzy qwerty,7,"]  # fmt: skip
+    (folder / "lines.csv").write_text("\n".join(rows))
+    done = talkclip("batch", folder / "lines.csv", "-o", tmp_path / "out")
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    for words in (
+        "whole (line 2): seed '1.5'",
+        "odd (line 3): seed 'nan'",
+        "far (line 4): seed -1",
+        "loud (line 5): intens",
+    ):
+        assert f"talkclip: {words}" in done.stderr, done.stderr
+    assert "note: fine (line 6): Not understood: 'xyzzy qwerty'" in done.stderr
+    assert "1 done, 0 skipped, 4 failed" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["fine.csv"]
+
+
+def test_render_says_what_it_made_of_the_prompt(folder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "short.wav", speech(0.3), RATE)
+    target = tmp_path / "out.mp4"
+    done = talkclip("render", tmp_path / "short.wav", "--prompt", "xyzzy qwerty", "--size", "64", "-o", target)
+    assert done.returncode == 0 and target.is_file(), done.stderr
+    assert "Not understood: 'xyzzy qwerty'" in done.stderr
+
+
+def test_a_prompt_as_long_as_a_novel_is_shown_by_its_beginning(folder: Path, tmp_path: Path) -> None:
+    done = talkclip("animate", folder / "good.wav", "--prompt", "very angry " * 2000, "-o", tmp_path / "out.csv")
+    assert done.returncode == 0 and max(map(len, done.stderr.splitlines())) < 500

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from talkclip import __version__
-from talkclip.cli.shot_list import COLUMNS, read_shots
+from talkclip.cli.shot_list import COLUMNS, fingerprint, read_shots
 from talkclip.errors import InputError
+from talkclip.shots import FORMAT
 from talkclip.timeline import PromptEdit
 from talkclip_server import running_server
 from tests.support.command import talkclip
@@ -56,7 +57,7 @@ if order["prompt"] == "crash":
 problem = "no face" if order["prompt"] == "fail" else ""
 for path in filter(None, (order["output"], order["video"])):
     Path(path).write_text("whole " + order["prompt"])
-result = {{"format": 1, "take": "Take 1: 9 frames.", "notes": ["a note"], "frames": [1, 9], "problem": problem,
+result = {{"format": {format}, "take": "Take 1: 9 frames.", "notes": ["a note"], "frames": [1, 9], "problem": problem,
           "remedy": "look", "code": "bad_input"}}
 Path(files[1]).write_text(json.dumps(result))
 """
@@ -69,7 +70,7 @@ def fake_blender(
     path = folder / "blender"
     text = FAKE.format(
         python=sys.executable, version=".".join(map(str, version)), numbers=list(version), module=module,
-        extension=extension,
+        extension=extension, format=FORMAT,
     )  # fmt: skip
     path.write_text(text)
     path.chmod(0o755)
@@ -264,6 +265,10 @@ def test_nobody_answers(table: Path) -> None:
         ("audio,strip,output", "a.wav,line,a.blend", "audio and strip exclude"),
         ("audio,output,script", "a.wav,a.blend,[sad", "no partner"),
         ("audio,output,intensity", "a.wav,a.blend,3", "intensity '3' is out of range"),
+        ("audio,output,style_video", "a.wav,a.blend,lost.mp4", "style_video lost.mp4: there is no such file"),
+        ("audio,output,style_weight", "a.wav,a.blend,0.5", "style_weight belongs to style_video"),
+        ("audio,output,style_video,style_weight", "a.wav,a.blend,a.wav,1.5", "style_weight '1.5' is out of range"),
+        ("audio,output,script,style_video", "a.wav,a.blend,[sad] No,a.wav", "style_video belongs to a prompt"),
         ("audio,output,start_frame", "a.wav,a.blend,soon", "start_frame 'soon' is no whole number"),
         ("audio,output,start_frame", ",a.blend,7", "belongs to a sound file"),
         ("audio,output,edit", "a.wav,a.blend,frown", "not understood"),
@@ -299,11 +304,12 @@ def test_every_cell_reaches_blender(table: Path, monkeypatch: pytest.MonkeyPatch
     folder = table.parent
     (folder / "words.txt").write_text("I told you so.\n")
     (folder / "map.json").write_text("{}")
+    (folder / "style.mp4").write_text("a film")
     cells = {
         "id": "s", "blend": "hero.blend", "character": "Ada", "preset": "map.json", "audio": "a.wav",
         "start_frame": "-5", "prompt": "sad", "transcript": "words.txt", "intensity": "1.5",
         "edit": "frown=0.4; smile=-0.2", "seed": "7", "output": "o.blend", "video": "v.mp4", "view": "Face",
-        "engine": "SCENE", "size": "50",
+        "engine": "SCENE", "size": "50", "style_video": "style.mp4", "style_weight": "0.25",
     }  # fmt: skip
     assert set(COLUMNS) - set(cells) == {"strip", "script", "timeline"}
     with table.open("w", newline="") as handle:
@@ -318,5 +324,18 @@ def test_every_cell_reaches_blender(table: Path, monkeypatch: pytest.MonkeyPatch
     assert (order.audio, order.start_frame, order.seed) == (str(folder / "a.wav"), -5, 7)
     assert (order.prompt, order.transcript, order.intensity) == ("sad", "I told you so.", 1.5)
     assert order.edits == (PromptEdit("frown", 0.4), PromptEdit("smile", -0.2))
+    assert (order.style_video, order.style_weight) == (str(folder / "style.mp4"), 0.25)
     assert (order.output, order.video) == (str(folder / "o.blend"), str(folder / "v.mp4"))
     assert (order.view, order.engine, order.percentage) == ("face", "scene", 50)
+
+
+def test_a_style_video_has_half_beside_a_prompt_and_counts_as_a_file_of_the_shot(table: Path) -> None:
+    film = table.parent / "style.mp4"
+    film.write_text("a film")
+    table.write_text("audio,output,prompt,style_video\na.wav,a.blend,sad,style.mp4\na.wav,b.blend,,style.mp4\n")
+    orders = [shot.order for shot in read_shots(table)]
+    assert [order and order.style_weight for order in orders] == [0.5, 1.0]
+    assert orders[0] is not None
+    before = fingerprint(orders[0], "")
+    film.write_text("another film")
+    assert fingerprint(orders[0], "") != before

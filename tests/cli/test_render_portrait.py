@@ -37,9 +37,10 @@ def test_a_track_becomes_a_video_with_sound_and_provenance(folder: Path, tmp_pat
     out = tmp_path / "out.mp4"
     done = talkclip(
         "render", folder / "line.npz", "--audio", folder / "line.wav", "--portrait", folder / "face.png", "--size",
-        "256", "-o", out,
+        "256", "--device", "cpu", "-o", out,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "5 frames at 25 fps, 256 px, drawn on CPU" in done.stderr
     with av.open(str(out)) as container:
         assert container.streams.video[0].width == 256 and len(container.streams.audio) == 1
         assert "TalkCLIP" in container.metadata["comment"] and "face.png" in container.metadata["comment"]
@@ -70,6 +71,7 @@ def test_one_of_two_faces_as_numbered_frames(folder: Path, tmp_path: Path) -> No
         (["--alpha"], "Give --portrait"),
         (["--portrait", "face.png", "--pose", "line.wav"], "holds no picture"),
         (["--portrait", "face.png", "--size", "9"], "out of range"),
+        (["--portrait", "face.png", "--device", "tpu"], "auto, cpu, cuda"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

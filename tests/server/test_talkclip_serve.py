@@ -92,13 +92,20 @@ def test_a_flame_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> Non
     assert result.stdout == ""
 
 
+def test_cuda_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", "--device", "cuda")
+    assert result.returncode == 2 and "no CUDA here" in result.stderr and "--device cpu" in result.stderr
+    assert "Traceback" not in result.stderr and result.stdout == ""
+
+
 def test_an_address_others_can_reach_is_refused() -> None:
     result = talkclip("serve", "--bind", "tcp://0.0.0.0:5599")
     assert result.returncode == 2 and "keys" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_status_says_what_a_server_is_and_does(tmp_path: Path) -> None:
-    with serve(tmp_path, "--workers", "2") as address:
+    with serve(tmp_path, "--workers", "2", "--device", "cpu") as address:
         with Client(address) as client:
             client.animate(SpeakRequest(LINE, TIMELINE, 25.0))
         told = talkclip("status", "--address", address)
@@ -108,6 +115,7 @@ def test_status_says_what_a_server_is_and_does(tmp_path: Path) -> None:
         assert words in told.stdout
     assert plain["status"]["jobs_done"] == 1 and len(plain["status"]["workers"]) == 2
     assert "head" in plain["welcome"]["engine"]["renderers"]
+    assert plain["welcome"]["engine"]["portraits_on"] == "CPU" and "portraits on CPU" in told.stdout
 
 
 def test_status_of_nobody_is_explained() -> None:
@@ -115,7 +123,16 @@ def test_status_of_nobody_is_explained() -> None:
     assert result.returncode == 1 and "talkclip serve" in result.stderr and "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("option", [("--workers", "0"), ("--workers", "1000"), ("--device", "tpu")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--workers", "0"),
+        ("--workers", "1000"),
+        ("--device", "tpu"),
+        ("--exit-when-idle", "-1"),
+        ("--exit-when-idle", "nan"),
+    ],
+)
 def test_options_out_of_range_are_explained(option: tuple[str, str]) -> None:
     result = talkclip("serve", "--bind", "tcp://127.0.0.1:*", *option)
     assert result.returncode == 2 and option[0] in result.stderr and "Traceback" not in result.stderr

@@ -19,6 +19,7 @@ from talkclip.audio import AudioClip
 from talkclip.client import Client, Drawing, Job, JobState, SequencePlace, SpeakRequest, wav_bytes
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.render.frames import FrameSource
+from talkclip.engine.render.portrait.device import PROCESSOR, Device
 from talkclip.errors import InputError, TalkClipError
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.timeline import PromptTimeline
@@ -34,8 +35,9 @@ VIDEO = np.random.default_rng(0).bytes(20 * videos.CHUNK_BYTES + 17)  # more chu
 
 
 def draw(
-    order: p.Render, track: CoefficientTrack, portrait: Path | None, progress: ProgressCallback, cancel: CancelCheck
-) -> FrameSource:
+    order: p.Render, track: CoefficientTrack, portrait: Path | None, device: Device, progress: ProgressCallback,
+    cancel: CancelCheck,
+) -> FrameSource:  # fmt: skip
     """A renderer of noise, told apart by frame number and portrait; the caption may be a command."""
     report(progress, "render", 0.5, "drawing")
     while order.caption == "hold":
@@ -211,7 +213,7 @@ def test_pictures_arrive_as_they_are_drawn(client: Client, tmp_path: Path) -> No
     reply = client.render_sequence(ASKED, SequencePlace(tmp_path, "line", 7), drawing)
     assert (reply.n_frames, reply.drawn, reply.width, reply.height, reply.alpha) == (26, 26, 302, 300, False)
     track = CoefficientTrack("arkit52", ("jawOpen",), 25.0, np.zeros((26, 1), np.float32))
-    source = draw(order, track, None, lambda *_: None, lambda: False)
+    source = draw(order, track, None, PROCESSOR, lambda *_: None, lambda: False)
     for number in (0, 13, 25):  # noise of this size takes two chunks
         path = tmp_path / "line" / f"frame_{7 + number:05d}.png"
         assert path.stat().st_size > videos.CHUNK_BYTES

@@ -120,10 +120,11 @@ def _set_line(order: ShotOrder, mesh: bpy.types.Object) -> list[str]:
         notes += _set_timeline(mesh, PromptTimeline.read(Path(order.timeline)))
     elif order.script:
         character.script, character.script_text = order.script, None
-    elif order.prompt or order.edits or order.intensity != 1.0:
+    elif order.prompt or order.edits or order.style_video or order.intensity != 1.0:
         cutting.clear(character)
         segment = add_segment(character, order.prompt)
         segment.intensity = order.intensity
+        segment.style_video, segment.style_weight = order.style_video, order.style_weight
         _set_edits(segment, order)
     return notes
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from talkclip_rigs.retarget import BLENDER_WORLD_AXES, CHARACTER_AXES, Axes
 from talkclip_rigs.rotations import euler_from_matrix, matrix_from_euler
@@ -28,6 +28,15 @@ def object_axes(target: bpy.types.Object) -> Axes:
     """
     up = target.matrix_world.to_3x3().normalized().inverted_safe() @ Matrix.Identity(3).col[2]
     return CHARACTER_AXES if up.y > _UPRIGHT else BLENDER_WORLD_AXES
+
+
+def upright(target: bpy.types.Object) -> tuple[Vector, Vector, Vector]:
+    """World directions to the left of a character at rest, up, and the way it looks."""
+    # Rows of `object_axes`: the object's own axes in the character's, so its transpose leads back.
+    own = np.array(object_axes(target), np.float64)
+    world = target.matrix_world.to_3x3().normalized()
+    up, forward = (world @ Vector(own @ np.array(axis)) for axis in ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+    return up.cross(forward).normalized(), up, forward
 
 
 def bone_axes(armature: bpy.types.Object, bone_name: str) -> Axes:

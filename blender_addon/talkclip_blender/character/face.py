@@ -21,6 +21,8 @@ from . import linked, table
 _FOLLOWERS: Final = ("def", "org", "mch")
 # Of several faces on one rig, these words tell the head from its teeth and eyes.
 _FACE_NAMES: Final = frozenset(("head", "face", "body"))
+# Custom property of a copy that shows a take beside its character.
+COPY_MARK: Final = "talkclip_copy"
 _NO_FACE: Final = (
     "Select a mesh with ARKit shape keys (jawOpen, eyeBlinkLeft, in any spelling) or a FLAME head (Exp1 ...), "
     "or use Add Default Head."
@@ -149,6 +151,11 @@ def face_mesh(active: bpy.types.Object | None) -> bpy.types.Object | None:
     return max(ranks, key=ranks.__getitem__, default=None)
 
 
+def is_copy(body: bpy.types.Object) -> bool:
+    """Whether it only shows a take beside a character; see `result.comparing`."""
+    return COPY_MARK in body
+
+
 def companions(mesh: bpy.types.Object) -> list[bpy.types.Object]:
     """Other meshes on the same armature or parent, at the same place, whose shape keys bear the face's names."""
     match = _match(mesh)
@@ -178,7 +185,7 @@ def _family(active: bpy.types.Object) -> list[bpy.types.Object]:
     """The object and all that hang on it, on its armature, or on its parent."""
     tops = [active, active.find_armature() or active.parent]
     family = [body for top in tops if top is not None for body in (top, *top.children_recursive)]
-    return list(dict.fromkeys(family))
+    return [body for body in dict.fromkeys(family) if not is_copy(body)]
 
 
 def _rank(mesh: bpy.types.Object) -> tuple[bool, float, bool, int] | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import bpy
 
-from .. import preferences
+from .. import chosen
 from ..character import face
 from . import intensity, overlay_draw, sound, words
 from .overlay_layout import Bar, Picture, View, lanes_of
@@ -37,7 +37,7 @@ def shown_line(context: bpy.types.Context) -> Any | None:
     space = context.space_data
     if space is None or space.type != "DOPESHEET_EDITOR" or space.mode not in MODES:
         return None
-    settings = preferences.of(context)
+    settings = chosen.preferences_of(context)
     if settings is None or not settings.show_prompts:
         return None
     mesh = face.face_mesh(context.active_object)
@@ -90,6 +90,6 @@ def _draw() -> None:
 
 
 def _draw_switch(self: Any, context: bpy.types.Context) -> None:
-    settings = preferences.of(context)
+    settings = chosen.preferences_of(context)
     if settings is not None and context.space_data.mode in MODES and face.face_mesh(context.active_object) is not None:
         self.layout.prop(settings, "show_prompts", text="", icon="OUTLINER_DATA_SPEAKER")

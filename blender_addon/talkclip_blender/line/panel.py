@@ -24,7 +24,7 @@ class TALKCLIP_PT_line(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender
         if character.sound_source == "STRIP":
             column.prop(character, "sound_strip", text="", icon="SEQUENCE")
         else:
-            column.prop(character, "sound_path", text="")
+            column.prop(character, "sound_path", text="", **placeholder("Sound or video file"))
             row = column.row(align=True)
             row.prop(character, "use_scene_start", toggle=True)
             if not character.use_scene_start:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import bpy
 
 from ..character import face
-from ..panel import CharacterPanel, placeholder
-from . import cutting, intensity, reading, sound
+from ..frame_rate import scene_fps
+from ..panel import CharacterPanel, is_wide, placeholder
+from . import cutting, intensity, reading
 
 _ROWS = 4
-_WIDE_PX = 300  # of the sidebar: room for a third column
 
 
 class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
@@ -26,8 +26,8 @@ class TALKCLIP_UL_segments(bpy.types.UIList):  # noqa: N801 - Blender's naming r
         empty = not item.whole_line and item.frame_end <= item.frame_start
         text = {} if empty else placeholder("neutral")
         row = layout.split(factor=0.62, align=True)
-        row.prop(item, "prompt", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
-        wide = context.region is not None and context.region.width > _WIDE_PX * context.preferences.system.ui_scale
+        row.prop(item, "row_text", text="", emboss=False, icon="ERROR" if empty else "NONE", **text)
+        wide = is_wide(context)
         if wide:
             row = row.split(factor=0.6, align=True)
         row.label(text="whole line" if item.whole_line else f"{item.frame_start}-{item.frame_end}")
@@ -82,7 +82,7 @@ class TALKCLIP_PT_prompts(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blen
         """Blender draws this."""
         layout = self.layout
         line = face.face_mesh(context.active_object).talkclip
-        fps = sound.scene_fps(context.scene)
+        fps = scene_fps(context.scene)
         if cutting.rate_changed(line, fps):
             _draw_rate(layout, line, fps)
         if is_simple(line):
@@ -213,7 +213,7 @@ def _draw_one_prompt(layout: Any, line: Any) -> None:
     if line.segments:
         _draw_keyable_intensity(layout, line.id_data, line.segments[0])
     row = layout.row(align=True)
-    row.operator("talkclip.segment_add", text="Another from the Playhead on", icon="ADD")
+    row.operator("talkclip.segment_add", text="Add at Playhead", icon="ADD")
     row.menu("TALKCLIP_MT_segments", text="", icon="DOWNARROW_HLT")
 
 

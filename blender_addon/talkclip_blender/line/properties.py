@@ -21,11 +21,11 @@ from bpy.props import (
     StringProperty,
 )
 
-from talkclip.timebase import fps_fraction
 from talkclip.timeline import BLEND_S, INTENSITY_MAX
 
 from .. import compat
-from . import intensity
+from ..frame_rate import scene_fps
+from . import intensity, intensity_groups, sound
 from .word_properties import TalkClipWord
 
 _PROMPT_NAME = "Prompt"
@@ -61,17 +61,27 @@ def _set_intensity(self: TalkClipSegment, value: float) -> None:
 def _whole_line_changed(self: TalkClipSegment, context: bpy.types.Context) -> None:
     """A segment that no longer lasts as long as the sound needs frames of its own."""
     if not self.whole_line and self.frame_end <= self.frame_start:
-        from .sound import extent_of  # `sound` builds on this module
-
-        extent = extent_of(self.id_data.talkclip, context.scene)
+        extent = sound.extent_of(self.id_data.talkclip, context.scene)
         self.frame_start, self.frame_end = extent.first, extent.end
+
+
+def _prompt_changed(self: TalkClipSegment, _context: bpy.types.Context) -> None:
+    intensity_groups.name_groups(self.id_data)
 
 
 class TalkClipSegment(bpy.types.PropertyGroup):
     """One prompt over a span of the line."""
 
     uid: StringProperty(name="Identity", description="Never changes; what keys and takes refer to", override=_OVERRIDE)
-    prompt: StringProperty(name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE, options=_WHILE_TYPING)
+    prompt: StringProperty(
+        name=_PROMPT_NAME, description=_PROMPT_HELP, override=_OVERRIDE, options=_WHILE_TYPING, update=_prompt_changed
+    )
+    # The same for the rows of lists: Blender takes a field that changes with each letter for a search, and gives half
+    # of a row to the cross that empties it.
+    row_text: StringProperty(
+        name=_PROMPT_NAME, description=_PROMPT_HELP, get=lambda self: self.prompt,
+        set=lambda self, value: setattr(self, "prompt", value),
+    )  # fmt: skip
     # For scripts. What is shown and keyed is the object's custom property behind it.
     intensity: FloatProperty(
         name="Intensity", description=intensity.HELP, min=0.0, max=INTENSITY_MAX, default=intensity.DEFAULT,
@@ -205,11 +215,6 @@ class LineSettings:
         default=True,
         override=_OVERRIDE,
     )
-
-
-def scene_fps(scene: bpy.types.Scene) -> float:
-    """Frames per second; exactly 30000/1001 for NTSC, though Blender keeps 1.001 in single precision."""
-    return float(fps_fraction(scene.render.fps / scene.render.fps_base))
 
 
 def add_edit(segment: Any, text: str = "", weight: float = EDIT_WEIGHT) -> Any:

@@ -22,7 +22,7 @@ from talkclip.protocol import EmotionWeight, UnderstoodMove, UnderstoodPrompt
 from talkclip_rigs.facs import action_units
 
 from .. import redraw
-from ..preferences import settings_of
+from ..chosen import settings_of
 from ..service import connection
 
 _TICK_S: Final = 0.05

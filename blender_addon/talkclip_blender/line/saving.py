@@ -9,7 +9,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import intensity
+from . import intensity, intensity_groups
 
 
 def register() -> None:
@@ -27,6 +27,7 @@ def unregister() -> None:
 @persistent
 def _before_saving(*_: object) -> None:
     for owner in _local_characters():
+        intensity_groups.name_groups(owner)
         for segment in owner.talkclip.segments:
             segment.saved_intensity = segment.intensity
 

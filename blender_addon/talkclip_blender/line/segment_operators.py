@@ -12,6 +12,7 @@ from talkclip.errors import InputError, TalkClipError
 
 from .. import redraw, report
 from ..character import face
+from ..frame_rate import scene_fps
 from . import cutting, sound
 from .properties import add_edit
 from .sound import Extent
@@ -237,7 +238,7 @@ class TALKCLIP_OT_segments_rate(LineOperator, bpy.types.Operator):  # noqa: N801
     @classmethod
     def why_not(cls, line: Any, context: bpy.types.Context) -> str:
         """See `LineOperator`."""
-        changed = cutting.rate_changed(line, sound.scene_fps(context.scene))
+        changed = cutting.rate_changed(line, scene_fps(context.scene))
         return "" if changed else "The prompts were made in this frame rate"
 
     def change(self, line: Any, extent: Extent, context: bpy.types.Context) -> None:

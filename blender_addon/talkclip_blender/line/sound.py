@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which sound a character speaks, which part of it, and at which scene frame it starts."""
+"""Which sound a character speaks, which part of it, and at which scene frame it starts.
+
+`character` is a `TalkClipCharacter`; what is saved builds on this module.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ from talkclip.audio import AudioClip
 from talkclip.errors import InputError
 
 from .. import compat
-from ..properties import TalkClipCharacter
-from .properties import scene_fps
+from ..frame_rate import scene_fps
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Extent:
     """Frames per second of the scene."""
 
 
-def extent_of(character: TalkClipCharacter, scene: bpy.types.Scene) -> Extent:
+def extent_of(character: Any, scene: bpy.types.Scene) -> Extent:
     """Where the line stands; all of the scene where no sound is chosen or its length is not known."""
     fps = scene_fps(scene)
     try:
@@ -69,7 +71,7 @@ def length_s(line: Line) -> float | None:
     return None if whole_s is None else whole_s - line.start_s
 
 
-def line_of(character: TalkClipCharacter, scene: bpy.types.Scene) -> Line:
+def line_of(character: Any, scene: bpy.types.Scene) -> Line:
     """What the character's settings point at.
 
     Raises:
@@ -98,17 +100,17 @@ def put_in_sequencer(line: Line, scene: bpy.types.Scene) -> bool:
     return True
 
 
-def is_muted(character: TalkClipCharacter, scene: bpy.types.Scene) -> bool:
+def is_muted(character: Any, scene: bpy.types.Scene) -> bool:
     """Whether the sound is a strip of the Sequencer that is switched off there."""
     strip = _strip(character, scene) if character.sound_source == "STRIP" else None
     return strip is not None and strip.mute
 
 
-def _strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any | None:
+def _strip(character: Any, scene: bpy.types.Scene) -> Any | None:
     return next((strip for strip in compat.sound_strips(scene) if strip.name == character.sound_strip), None)
 
 
-def _chosen_strip(character: TalkClipCharacter, scene: bpy.types.Scene) -> Any:
+def _chosen_strip(character: Any, scene: bpy.types.Scene) -> Any:
     name, strip = character.sound_strip, _strip(character, scene)
     if strip is None:
         problem = f"The Sequencer has no sound strip '{name}'." if name else "No sound strip is chosen."

@@ -12,36 +12,36 @@ from bpy.props import FloatProperty, StringProperty
 
 from talkclip.errors import InputError
 
+from . import words
+
 OVERRIDE = {"LIBRARY_OVERRIDABLE"}
 
 
-def _change(row: TalkClipWord, change: Callable[[Any, Any, int], None]) -> None:
-    """Run `change(words, line, index)` for a row; what is wrong is shown in the panel, since a field cannot refuse."""
-    from . import words  # it builds on this module
-
+def _change(row: TalkClipWord, change: Callable[[Any, int], None]) -> None:
+    """Run `change(line, index)` for a row; what is wrong is shown in the panel, since a field cannot refuse."""
     line = row.id_data.talkclip
     index = int(re.search(r"\[(\d+)\]$", row.path_from_id())[1])
     try:
-        change(words, line, index)
+        change(line, index)
         line.words_problem = ""
     except InputError as problem:
         line.words_problem = str(problem)
 
 
 def _set_text(self: TalkClipWord, value: str) -> None:
-    _change(self, lambda words, line, index: words.correct(line, index, value))
+    _change(self, lambda line, index: words.correct(line, index, value))
 
 
 def _set_phones(self: TalkClipWord, value: str) -> None:
-    _change(self, lambda words, line, index: words.respell_phones(line, index, value))
+    _change(self, lambda line, index: words.respell_phones(line, index, value))
 
 
 def _set_start(self: TalkClipWord, value: float) -> None:
-    _change(self, lambda words, line, index: words.retime(line, index, start_s=value))
+    _change(self, lambda line, index: words.retime(line, index, start_s=value))
 
 
 def _set_end(self: TalkClipWord, value: float) -> None:
-    _change(self, lambda words, line, index: words.retime(line, index, end_s=value))
+    _change(self, lambda line, index: words.retime(line, index, end_s=value))
 
 
 class TalkClipWord(bpy.types.PropertyGroup):

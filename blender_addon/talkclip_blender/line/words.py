@@ -3,6 +3,8 @@
 
 One row per word (and one per sound between words that is no word), with its phones as text: a long line has hundreds,
 and a file should not carry a property per phone. Times are seconds on the line's clock.
+
+`line` is a `LineSettings`; what is saved builds on this module.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from talkclip.script import spoken_text
 
 from . import sound
 from .overlay_layout import Mark
-from .properties import LineSettings
 from .sound import Extent, Line
 
 _LEAST_S: Final = 0.005  # no phone is shorter
@@ -33,7 +34,7 @@ _LONGEST_SOUND: Final = 4  # letters of one IPA sound
 # --- from and to the server -------------------------------------------------------------------------------------------
 
 
-def keep(line: LineSettings, track: PhoneTrack | None, request: SpeakRequest, spoken: Line) -> None:
+def keep(line: Any, track: PhoneTrack | None, request: SpeakRequest, spoken: Line) -> None:
     """Keep what was heard in an answer; nothing changes where the answer does not say."""
     if track is None:
         return
@@ -51,7 +52,7 @@ def keep(line: LineSettings, track: PhoneTrack | None, request: SpeakRequest, sp
     line.active_word = min(line.active_word, max(len(line.words) - 1, 0))
 
 
-def for_request(line: LineSettings, spoken: Line) -> tuple[str | None, PhoneTrack | None]:
+def for_request(line: Any, spoken: Line) -> tuple[str | None, PhoneTrack | None]:
     """What to ask with -> (text, phones).
 
     Phones go along once a word or a phone was corrected: then only the neighbourhood of changed words is aligned anew,
@@ -64,7 +65,7 @@ def for_request(line: LineSettings, spoken: Line) -> tuple[str | None, PhoneTrac
     return text, track_of(line) if line.words_mended or corrected else None
 
 
-def track_of(line: LineSettings) -> PhoneTrack:
+def track_of(line: Any) -> PhoneTrack:
     """The words as they were heard, with their phones, mended ones included."""
     phones = tuple(phone for row in line.words for phone in _stored(row))
     words = tuple(Word(row.heard, row.start_s, row.end_s) for row in line.words if row.heard)
@@ -81,7 +82,7 @@ def identity(spoken: Line) -> str:
     return f"{name}|{size}|{spoken.start_s:.3f}|{end}"
 
 
-def belong(line: LineSettings, scene: bpy.types.Scene) -> bool:
+def belong(line: Any, scene: bpy.types.Scene) -> bool:
     """Whether the words kept are those of the sound that is chosen now."""
     if not line.words:
         return False
@@ -91,7 +92,7 @@ def belong(line: LineSettings, scene: bpy.types.Scene) -> bool:
         return False
 
 
-def forget(line: LineSettings) -> None:
+def forget(line: Any) -> None:
     """The next answer listens anew; the transcript stays."""
     line.words.clear()
     line.words_text = line.words_sound = ""
@@ -102,7 +103,7 @@ def forget(line: LineSettings) -> None:
 # --- correcting -------------------------------------------------------------------------------------------------------
 
 
-def correct(line: LineSettings, index: int, text: str) -> None:
+def correct(line: Any, index: int, text: str) -> None:
     """Give a word another spelling, in the transcript too; "" takes it out, two words put one in."""
     names = [row.spelled for row in line.words]
     line.transcript = corrected(line.transcript, names, index, text)
@@ -125,7 +126,7 @@ def corrected(transcript: str, words: Sequence[str], index: int, text: str) -> s
     return transcript[:start] + before + text + after + transcript[end:]
 
 
-def respell_phones(line: LineSettings, index: int, text: str) -> None:
+def respell_phones(line: Any, index: int, text: str) -> None:
     """Give a word other phones, in ARPABET or IPA; equally many keep their times, others share the word's.
 
     Raises:
@@ -157,7 +158,7 @@ def parse_phones(text: str) -> tuple[str, ...]:
     return tuple(symbol for symbol in symbols if symbol != SIL)
 
 
-def retime(line: LineSettings, index: int, start_s: float | None = None, end_s: float | None = None) -> None:
+def retime(line: Any, index: int, start_s: float | None = None, end_s: float | None = None) -> None:
     """Move a word's borders, as far as its neighbours let it; its phones are stretched with it."""
     row = line.words[index]
     old_start, old_end = row.start_s, row.end_s
@@ -179,7 +180,7 @@ def retime(line: LineSettings, index: int, start_s: float | None = None, end_s: 
 # --- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def marks(line: LineSettings, extent: Extent, left: float, right: float) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
+def marks(line: Any, extent: Extent, left: float, right: float) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
     """(words, phones) between two scene frames, to be drawn."""
 
     def frame(seconds: float) -> float:
@@ -196,7 +197,7 @@ def marks(line: LineSettings, extent: Extent, left: float, right: float) -> tupl
     return tuple(found_words), tuple(found_phones)
 
 
-def _first_after(line: LineSettings, seconds: float) -> int:
+def _first_after(line: Any, seconds: float) -> int:
     """Index of the first row that ends after a time; rows are in order."""
     low, high = 0, len(line.words)
     while low < high:

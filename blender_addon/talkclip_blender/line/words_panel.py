@@ -96,12 +96,14 @@ class TALKCLIP_PT_words(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
         if not words.belong(line, context.scene):
             layout.label(text="These are the words of another sound", icon="ERROR")
         layout.template_list("TALKCLIP_UL_words", "", line, "words", line, "active_word", rows=_ROWS)
+        if not any(word.spelled for word in line.words):
+            layout.label(text="Type what is said to get words", icon="INFO")
         if line.words_problem:
             layout.label(text=line.words_problem, icon="ERROR")
         if line.active_word < len(line.words):
             _draw_word(layout, line.words[line.active_word])
         row = layout.row(align=True)
-        row.operator("talkclip.word_jump", icon="PLAY")
+        row.operator("talkclip.word_jump", text="", icon="PLAY")
         row.operator("talkclip.words_forget", icon="FILE_REFRESH")
 
 
@@ -110,9 +112,8 @@ def _draw_word(layout: Any, word: Any) -> None:
     if word.spelled:
         column.prop(word, "text", text="")
     column.prop(word, "phones_text", text="", icon="SPEAKER")
-    row = column.row(align=True)
-    row.prop(word, "begin_s")
-    row.prop(word, "finish_s")
+    column.prop(word, "begin_s")
+    column.prop(word, "finish_s")
 
 
 CLASSES = (TALKCLIP_OT_words_forget, TALKCLIP_OT_word_jump, TALKCLIP_UL_words, TALKCLIP_PT_words)

@@ -72,7 +72,7 @@ class TALKCLIP_OT_render_plate(modal.ModalWork, bpy.types.Operator):  # noqa: N8
     def finish(self, context: bpy.types.Context, work: PlateRun) -> list[str]:
         """See `ModalWork.finish`."""
         arrived = work.plate()
-        plate = record.keep(work.plan, arrived)
+        plate = record.keep(work.plan, arrived, context.scene)
         there = arrived.n_frames - arrived.drawn
         known = f"; {there} of them were there already" if there else ""
         return [f"{arrived.n_frames} frames in {bpy.path.abspath(plate.path)}{known}.", *arrived.notes]

@@ -9,7 +9,7 @@ import bpy
 
 from .. import modal
 from ..character import face
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from ..panel import CharacterPanel, draw_progress
 from . import colors, previews, record, timing
 from .export_operators import VideoOperator

@@ -11,7 +11,7 @@ from mathutils import Matrix, Vector
 from talkclip.errors import InputError
 
 from .. import compat
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import colors, record, timing
 
 _NAME: Final = "TalkCLIP Plate"

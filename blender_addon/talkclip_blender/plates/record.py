@@ -17,14 +17,15 @@ from talkclip.errors import InputError
 from talkclip.files import atomic_write
 
 from ..character import face
+from . import colors
 from .request import PlatePlan
 from .running import Arrived
 
 _NAME_LENGTH: Final = 60
 
 
-def keep(planned: PlatePlan, arrived: Arrived) -> Any:
-    """Add what has arrived to the character's plates, and make it the chosen one -> the plate.
+def keep(planned: PlatePlan, arrived: Arrived, scene: bpy.types.Scene) -> Any:
+    """Add what has arrived to the character's plates, and make it the chosen one, as `scene` shows it -> the plate.
 
     A plate that was rendered once more into the same files is not added again.
 
@@ -52,6 +53,7 @@ def keep(planned: PlatePlan, arrived: Arrived) -> Any:
     plate.notes = "\n".join(arrived.notes)
     plate.sound_path, plate.sound_start_s = _stored(_sound_file(planned, arrived)), planned.line.start_s
     plate.image = image_of(plate)
+    colors.make_exact(scene, plate.image.colorspace_settings)
     return plate
 
 

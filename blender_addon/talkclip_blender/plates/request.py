@@ -19,6 +19,7 @@ from talkclip.gains import LayerGains
 
 from .. import compat
 from ..character import face
+from ..frame_rate import scene_fps
 from ..line import sound
 from ..result.request import request_of
 from . import portrait
@@ -77,7 +78,7 @@ def plan(context: bpy.types.Context) -> PlatePlan:
         raise InputError(f"{problem}.")
     if character.plate_size % 2:
         raise InputError(f"A plate of {character.plate_size} pixels is not possible.", "Choose an even number.")
-    line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
+    line, fps = sound.line_of(character, scene), scene_fps(scene)
     prompt = " | ".join(segment.prompt for segment in character.segments if segment.prompt) or "neutral"
     temporary = Path(tempfile.mkdtemp(prefix="talkclip-plate-"))
     try:

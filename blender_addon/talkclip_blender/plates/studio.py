@@ -22,7 +22,7 @@ from talkclip.errors import InputError, TalkClipError
 
 from .. import compat
 from ..character import axes, face
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import colors
 from .throwaway import Throwaway
 
@@ -93,8 +93,7 @@ def viewport_view(context: bpy.types.Context) -> View:
 def close_up(mesh: bpy.types.Object, context: bpy.types.Context) -> View:
     """The character's face from the front, with head and neck around it."""
     points = _face_points(mesh, context)
-    up, forward = _upright(mesh)
-    side = up.cross(forward).normalized()
+    side, up, forward = axes.upright(mesh)
     frame = np.array([side, up, forward])
     inside = points @ frame.T
     low, high = inside.min(0), inside.max(0)
@@ -250,15 +249,6 @@ def _coordinates(vertices: Any) -> np.ndarray:
     flat = np.empty(len(vertices) * 3, np.float32)
     vertices.foreach_get("co", flat)
     return flat.reshape(-1, 3)
-
-
-def _upright(mesh: bpy.types.Object) -> tuple[Vector, Vector]:
-    """World directions up and forward of the character, at rest."""
-    # Rows of `object_axes`: the object's own axes in the character's, so its transpose leads back.
-    own = np.array(axes.object_axes(mesh), np.float64)
-    world = mesh.matrix_world.to_3x3().normalized()
-    up, forward = (world @ Vector(own @ np.array(axis)) for axis in ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
-    return up, forward
 
 
 def _even(width: float, height: float, most: float = math.inf) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import bpy
 
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 
 # A picture whose time has come but for rounding is shown.
 _ROUNDING = 1e-4

@@ -94,6 +94,7 @@ def _apply_changes(planned: Plan, reply: EditReply, found: Face, scene: bpy.type
     if reply.track is None:
         take.live &= live
         take.timeline, take.asked = reply.timeline.to_json(), planned.request.timeline.to_json()
+        take.styles = planned.styles
         return [f"Nothing has changed since {take.label}."]
     if reply.n_frames != take.frame_end - take.frame_start + 1 or reply.track.fps != planned.fps:
         raise Outdated("The line has another length now.")
@@ -163,6 +164,6 @@ def _sign(take: Any, planned: Plan, reply: SpeakReply | EditReply, keys: list[re
     """What the take's keys, as they are now, were made of."""
     take.prompt = planned.prompt
     take.timeline = reply.timeline.to_json()
-    take.asked = planned.request.timeline.to_json()
+    take.asked, take.styles = planned.request.timeline.to_json(), planned.styles
     take.notes = "\n".join(reply.notes)
     take.digest = rekeying.digest_of(keys)

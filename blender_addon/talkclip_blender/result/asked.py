@@ -6,20 +6,33 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from talkclip.client import SpeakRequest
+from talkclip.client import SegmentStyle, SpeakRequest
 from talkclip.protocol import Welcome
 
 
 def description(request: SpeakRequest) -> str:
-    """All of a request but its prompts, as JSON. Equal for equal requests; files count by place, size and date."""
+    """All of a request but its prompts and style clips, as JSON. Equal for equal requests; files count by place, size
+    and date."""
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-    del fields["timeline"]
+    del fields["timeline"], fields["styles"]
     return json.dumps({name: _said(value) for name, value in fields.items()}, sort_keys=True)
+
+
+def styles_said(styles: Iterable[SegmentStyle]) -> str:
+    """The style clips of segments, as JSON: uid -> [clip, weight]."""
+    return json.dumps({style.uid: [_said(style.clip), style.weight] for style in styles}, sort_keys=True)
+
+
+def restyled(before: str, now: str) -> tuple[str, ...]:
+    """uids of the segments whose style clip is another one, or new, or gone; see `styles_said`."""
+    old, new = json.loads(before or "{}"), json.loads(now)
+    return tuple(uid for uid in {**old, **new} if old.get(uid) != new.get(uid))
 
 
 def engine_of(welcome: Welcome) -> str:

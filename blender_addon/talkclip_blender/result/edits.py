@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether changed prompts can be laid onto a take that is there: then only what changes is asked for and keyed."""
+"""Whether changed prompts and style clips fit a take that is there: then only what changes is asked for and keyed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from talkclip.timeline import PromptTimeline
 
 from ..character.face import Face
 from . import parts, rekeying, strips, takes
+from .asked import restyled
 from .layering import layered
 
 _SAME_FRAME = 1e-3
@@ -20,7 +21,7 @@ _SAME_FRAME = 1e-3
 
 @dataclass(frozen=True)
 class Base:
-    """A take that holds what the request asks for, but for the prompts."""
+    """A take that holds what the request asks for, but for the prompts and style clips."""
 
     take: str
     """Its uid."""
@@ -28,6 +29,8 @@ class Base:
     """Its prompts, as played."""
     engine: str
     """What computed it; see `asked.engine_of`."""
+    restyled: tuple[str, ...] = ()
+    """uids of segments whose style clip is another one now, or new, or gone."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,13 @@ class NoBase:
     """Whether somebody who speaks the line wants to know."""
 
 
-def base_for(found: Face, asked: str, start_frame: int, fps: float) -> Base | NoBase:
+def base_for(found: Face, asked: str, styles: str, start_frame: int, fps: float) -> Base | NoBase:
     """The take to change, or why there is none.
 
     Args:
         found: the character.
         asked: the request; see `asked.description`.
+        styles: its style clips; see `asked.styles_said`.
         start_frame: of the line.
         fps: of the scene.
     """
@@ -62,7 +66,7 @@ def base_for(found: Face, asked: str, start_frame: int, fps: float) -> Base | No
         return NoBase(f"You have changed keys of {take.label}: it stays as it is.", is_news=True)
     if _addresses(here, keys) != _keyed_now(found, take):
         return NoBase("Other channels of the character are keyed now.")
-    return Base(take.uid, PromptTimeline.from_json(take.timeline), take.engine)
+    return Base(take.uid, PromptTimeline.from_json(take.timeline), take.engine, restyled(take.styles, styles))
 
 
 def _moved(take: Any, here: list[parts.Part]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import parts, strips
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Live preview: while prompts, intensities and edits are typed, the face follows.
+"""Live preview: while prompts, intensities, edits and style clips are changed, the face follows.
 
 A timer looks at the selected character a few times a second. Once what it asks for has stayed the same for a moment,
 the frames that differ are asked for over the connection that is open, and keyed into a take of its own that goes on
@@ -20,8 +20,10 @@ from talkclip.errors import TalkClipError
 
 from .. import compat, modal, redraw
 from ..character import face
+from ..frame_rate import scene_fps
 from ..line import segments, sound
 from . import link, speech, takes
+from .asked import styles_said
 from .edits import Base
 
 SETTLED_S: Final = 0.3
@@ -176,16 +178,17 @@ def _tick() -> float | None:
 
 
 def _wanted(mesh: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Any, ...]:
-    """What is typed now; equal for equal prompts, intensities and edits."""
-    fps = sound.scene_fps(scene)
-    timeline = segments.timeline_of(mesh.talkclip, sound.line_of(mesh.talkclip, scene), fps)
-    return compat.session_id(mesh) or mesh.name, fps, timeline.to_json()
+    """What is typed now; equal for equal prompts, intensities, edits and style clips."""
+    fps, character = scene_fps(scene), mesh.talkclip
+    timeline = segments.timeline_of(character, sound.line_of(character, scene), fps)
+    styles = styles_said(segments.styles_of(character))
+    return compat.session_id(mesh) or mesh.name, fps, styles, timeline.to_json()
 
 
 def _is_keyed(mesh: bpy.types.Object, wanted: tuple[Any, ...]) -> bool:
     """Whether the take that is shown is what is typed."""
     take = _shown(mesh)
-    return take is not None and take.asked == wanted[-1]
+    return take is not None and (take.styles, take.asked) == wanted[-2:]
 
 
 def _shown(mesh: bpy.types.Object | None) -> Any:

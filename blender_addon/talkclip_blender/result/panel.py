@@ -9,9 +9,9 @@ import bpy
 
 from .. import modal
 from ..character import face
-from ..panel import CharacterPanel, draw_progress
+from ..panel import CharacterPanel, draw_progress, is_wide
 from . import live, takes
-from .speak_operator import TALKCLIP_OT_speak
+from .speak_operator import TALKCLIP_OT_speak, why_not
 
 
 class TALKCLIP_PT_speak(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -32,7 +32,9 @@ class TALKCLIP_PT_speak(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
         row.scale_y = 1.6
         row.operator("talkclip.speak", icon="PLAY")
         row.prop(context.window_manager, "talkclip_live", toggle=True, icon="REC")
-        if context.window_manager.talkclip_live and live.preview.state:
+        if reason := why_not(context):
+            layout.label(text=reason, icon="INFO")
+        elif context.window_manager.talkclip_live and live.preview.state:
             layout.label(text=live.preview.state, icon="INFO")
 
 
@@ -41,7 +43,7 @@ class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
 
     def draw_item(
         self,
-        _context: bpy.types.Context,
+        context: bpy.types.Context,
         layout: bpy.types.UILayout,
         _data: Any,
         take: Any,
@@ -54,9 +56,10 @@ class TALKCLIP_UL_takes(bpy.types.UIList):  # noqa: N801 - Blender's naming rule
         row = layout.row(align=True)
         row.prop(take, "star", text="", icon="SOLO_ON" if take.star else "SOLO_OFF", emboss=False)
         playing = "PLAY" if takes.is_shown(take) else "BLANK1"
-        columns = row.split(factor=0.45, align=True)
+        columns = row.split(factor=0.45, align=True) if is_wide(context) else row
         columns.prop(take, "label", text="", icon="REC" if take.live else playing, emboss=False)
-        columns.label(text=take.prompt)
+        if is_wide(context):
+            columns.label(text=take.prompt)
 
 
 class TALKCLIP_PT_takes(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blender's naming rule
@@ -80,9 +83,15 @@ class TALKCLIP_PT_takes(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blende
         column.operator("talkclip.duplicate_take", text="", icon="DUPLICATE")
         column.operator("talkclip.delete_take", text="", icon="TRASH")
         column.operator("talkclip.keep_take", text="", icon="CHECKMARK")
+        beside = character.side_by_side is not None
+        self.layout.operator(
+            "talkclip.compare_takes", text="Remove the Copy beside It" if beside else "Side by Side",
+            icon="X" if beside else "MOD_MIRROR", depress=beside,
+        )  # fmt: skip
         if character.active_take < len(character.takes):
             take = character.takes[character.active_take]
             box = self.layout.box().column(align=True)
+            box.label(text=take.prompt, icon="OUTLINER_DATA_SPEAKER")
             box.label(text=f"Frames {take.frame_start} to {take.frame_end}", icon="ACTION")
             for note in take.notes.splitlines():
                 box.label(text=note)
@@ -146,4 +155,5 @@ class TALKCLIP_PT_details(CharacterPanel, bpy.types.Panel):  # noqa: N801 - Blen
         layout.use_property_decorate = False
         layout.prop(character, "ease_s")
         layout.prop(character, "seed")
-        layout.prop(character, "add_sound")
+        layout.use_property_split = False
+        layout.prop(character, "add_sound", text="Sound into Sequencer")

@@ -58,9 +58,12 @@ class TalkClipTake(bpy.types.PropertyGroup):
     channels: StringProperty(name="Channels", description="Of the track it was made of", override=_IN_OVERRIDES)
     has_head: BoolProperty(name="Head", description="The track turns the head", override=_IN_OVERRIDES)
     engine: StringProperty(name="Engine", description="What computed it", override=_IN_OVERRIDES)
-    request: StringProperty(name="Request", description="What was asked, but for the prompts", override=_IN_OVERRIDES)
+    request: StringProperty(
+        name="Request", description="What was asked, but for prompts and style clips", override=_IN_OVERRIDES
+    )
     timeline: StringProperty(name="Prompts", description="As played, as JSON", override=_IN_OVERRIDES)
     asked: StringProperty(name="Asked", description="The prompts as asked for, as JSON", override=_IN_OVERRIDES)
+    styles: StringProperty(name="Styles", description="The style clips asked for, as JSON", override=_IN_OVERRIDES)
     digest: StringProperty(name="Digest", description="Of its keys as they were written", override=_IN_OVERRIDES)
     live: BoolProperty(name="Live", description="Changes while you type", override=_IN_OVERRIDES)
     notes: StringProperty(
@@ -89,6 +92,10 @@ class ResultSettings:
     takes: CollectionProperty(type=TalkClipTake, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
     active_take: IntProperty(
         name="Take", description="The take that is chosen in the list; it plays", update=takes.chosen,
+        override=_IN_OVERRIDES,
+    )  # fmt: skip
+    side_by_side: PointerProperty(
+        name="Side by Side", description="The copy that plays another take", type=bpy.types.Collection,
         override=_IN_OVERRIDES,
     )  # fmt: skip
     gain_mouth: _gain("Mouth", "How much of the spoken mouth plays over your own animation.")

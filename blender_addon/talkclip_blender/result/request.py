@@ -19,10 +19,11 @@ from talkclip.timeline import PromptTimeline
 
 from .. import compat
 from ..character import face
+from ..frame_rate import scene_fps
 from ..line import scripts, segments, sound, words
 from ..properties import TalkClipCharacter
 from . import strips
-from .asked import description
+from .asked import description, styles_said
 from .channels import owners
 from .edits import Base, NoBase, base_for
 
@@ -47,6 +48,8 @@ class Plan:
     """For the list of takes."""
     label: str
     """For the Action."""
+    styles: str
+    """The request's style clips; see `asked.styles_said`."""
     base: Base | NoBase
     """The take to change, where only prompts have changed; without one, all frames are asked for."""
 
@@ -85,12 +88,14 @@ def plan(
     for owner in owners(found):
         strips.require_free(owner)
     character: TalkClipCharacter = found.mesh.talkclip
-    line, fps = sound.line_of(character, scene), sound.scene_fps(scene)
+    line, fps = sound.line_of(character, scene), scene_fps(scene)
     script = scripts.parts_of(character) if from_script else ()
     prompts = [part.prompt for part in script or character.segments]
     prompt = " | ".join(filter(None, prompts)) or "neutral"
     request = request_of(character, line, fps, found.space, script)
-    base = base_for(found, description(request), line.start_frame, fps) if changes_only else NoBase("")
+    styles, base = styles_said(request.styles), NoBase("")
+    if changes_only:
+        base = base_for(found, description(request), styles, line.start_frame, fps)
     return Plan(
         request=request,
         line=line,
@@ -101,6 +106,7 @@ def plan(
         fps=fps,
         prompt=prompt,
         label=f"TalkCLIP {found.mesh.name.removeprefix('TalkCLIP ')}: {prompt}"[:_LABEL_LENGTH],
+        styles=styles,
         base=base,
     )
 

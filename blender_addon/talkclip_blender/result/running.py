@@ -7,6 +7,7 @@ from talkclip.client import Client, EditJob, EditReply, Job, JobState, SpeakRepl
 from talkclip.errors import Cancelled, TalkClipError
 
 from ..service.connection import waiting_text
+from ..service.state import service
 from .asked import engine_of
 from .edits import Base
 from .request import Plan
@@ -49,6 +50,7 @@ class Run:
             if self.client.error is not None and self._may_reconnect:
                 self._reconnect()
             if self.job is None and self.client.welcome is not None:
+                service.met(self.client)
                 self._submit()
                 self.client.pump(budget_ms)
         except TalkClipError as error:
@@ -84,7 +86,7 @@ class Run:
         self.engine = engine_of(self.client.welcome)
         base = self.plan.base
         if isinstance(base, Base) and base.engine == self.engine:
-            self.job = self.client.submit_edit(self.plan.request, base.timeline)
+            self.job = self.client.submit_edit(self.plan.request, base.timeline, base.restyled)
         else:
             self.job = self.client.submit(self.plan.request)
 

@@ -30,7 +30,7 @@ class TALKCLIP_OT_speak(modal.ModalWork, bpy.types.Operator):  # noqa: N801 - Bl
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
-        reason = modal.why_busy() or _why_not(context)
+        reason = modal.why_busy() or why_not(context)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -59,7 +59,7 @@ class TALKCLIP_OT_speak(modal.ModalWork, bpy.types.Operator):  # noqa: N801 - Bl
         return speech.Run(planned, link.client(context), keep_open=True)
 
 
-def _why_not(context: bpy.types.Context) -> str:
+def why_not(context: bpy.types.Context) -> str:
     """Why there is nothing to speak, or ""."""
     mesh = face.face_mesh(context.active_object)
     if mesh is None:

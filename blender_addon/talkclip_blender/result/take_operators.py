@@ -12,7 +12,7 @@ from talkclip.errors import TalkClipError
 
 from .. import report
 from ..character import face
-from . import parts, strips, takes
+from . import comparing, parts, strips, takes
 
 
 class TakeOperator:
@@ -74,6 +74,29 @@ class TALKCLIP_OT_duplicate_take(TakeOperator, bpy.types.Operator):  # noqa: N80
     def work(self, character: Any, index: int, scene: bpy.types.Scene) -> None:
         """See `TakeOperator.work`."""
         takes.show(character, takes.duplicate(character, index), scene)
+
+
+class TALKCLIP_OT_compare_takes(TakeOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule
+    """Put a copy of the character beside it that goes on playing this take; then choose another one and look at both.
+    Move the copy by the empty above it. It is not rendered. Press again to take it away"""
+
+    bl_idname = "talkclip.compare_takes"
+    bl_label = "Side by Side"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Take the copy away, or see whether there can be one."""
+        character = face.face_mesh(context.active_object).talkclip
+        if character.side_by_side is None:
+            return super().execute(context)
+        comparing.end(character)
+        return {"FINISHED"}
+
+    def work(self, character: Any, index: int, scene: bpy.types.Scene) -> None:
+        """See `TakeOperator.work`."""
+        take = character.takes[index]
+        if not takes.is_shown(take):
+            takes.show(character, take, scene)
+        comparing.begin(face.recognise(character.id_data), take.label, bpy.context)
 
 
 class TALKCLIP_OT_delete_take(TakeOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule

@@ -11,13 +11,13 @@ import bpy
 
 from talkclip.errors import TalkClipError
 
-from ..line.properties import scene_fps
+from ..frame_rate import scene_fps
 from . import gains, keying, parts, rest, strips
 
 _SAME_FRAME = 1e-3
 _COPIED = (
-    "frame_start", "frame_end", "fps", "channels", "has_head", "request", "engine", "timeline", "asked", "digest",
-    "notes",
+    "frame_start", "frame_end", "fps", "channels", "has_head", "request", "engine", "timeline", "asked", "styles",
+    "digest", "notes",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from talkclip.client import Client, ClientKeys, Timeouts
 from talkclip.errors import InputError, TalkClipError
 
 from .. import compat
-from ..preferences import settings_of
+from ..chosen import settings_of
 from .local_server import RUNNING, ServerState, listens
 from .settings import ADDRESS, Settings
 from .state import EngineView, service, wake

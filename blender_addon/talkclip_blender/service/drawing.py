@@ -11,9 +11,9 @@ import bpy
 
 from talkclip import __version__
 
-from .. import compat, preferences
+from .. import compat
+from ..chosen import preferences_of, settings_of
 from ..panel import draw_progress, placeholder
-from ..preferences import settings_of
 from . import connection
 from .engine_source import SIZES
 from .installer import Stage
@@ -108,7 +108,7 @@ def _draw_installation(layout: Any, context: bpy.types.Context, settings: Settin
 
 def _draw_no_engine(layout: Any, context: bpy.types.Context, settings: Settings, engine: EngineView) -> None:
     """The first hour: what will be installed, from where, and how much it is."""
-    chosen = preferences.of(context)
+    chosen = preferences_of(context)
     if settings.engine == EXISTING:
         layout.label(text="Choose a Python with TalkCLIP", icon="INFO")
         if chosen is not None:

@@ -48,6 +48,7 @@ class ServerFacts:
             ("Speech", engine.speech),
             ("Pictures", ", ".join(_RENDERERS.get(name, name) for name in engine.renderers) or "none"),
             ("Computes on", engine.device),
+            ("Portraits on", engine.portraits_on if "portrait" in engine.renderers else ""),
         ]
         return [f"{name}: {value}" if name else value for name, value in rows if value]
 

@@ -3,133 +3,94 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import ClassVar
 
 import bpy
 from bpy.props import EnumProperty
 
-from talkclip.errors import TalkClipError
-
-from .. import report
-from ..preferences import settings_of
+from ..chosen import settings_of
 from . import connection
+from .button import ServiceOperator
 from .engine_place import EnginePlace
 from .local_server import RUNNING, ServerState
-from .state import service, wake
-
-_PAUSE_S = 0.02
+from .state import service
 
 
-class TALKCLIP_OT_start_server(bpy.types.Operator):  # noqa: N801 - Blender's naming rule
+class TALKCLIP_OT_start_server(ServiceOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule
     """Start the server on this computer. Only this computer can reach it, and it ends with Blender"""
 
     bl_idname = "talkclip.start_server"
     bl_label = "Start Server"
-    bl_options: ClassVar[set[str]] = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Cheap: Blender asks on every redraw."""
-        reason = ""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See `ServiceOperator.why_not`."""
         if service.server.poll() in RUNNING:
-            reason = "The server runs already"
-        elif service.engine(settings_of(context)).python is None:
-            reason = "Install the engine first, or choose an existing Python in the preferences"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+            return "The server runs already"
+        if service.engine(settings_of(context)).python is None:
+            return "Install the engine first, or choose an existing Python in the preferences"
+        return ""
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """With a window: launch it; the panel shows when it is ready."""
-        if bpy.app.background:
-            return self.execute(context)
-        return self._launch(context)
+    def begin(self, context: bpy.types.Context) -> None:
+        """See `ServiceOperator.begin`."""
+        service.start_server(settings_of(context))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Blocking: scripts and headless Blender. Returns when the server is ready."""
-        launched = self._launch(context)
-        while launched == {"FINISHED"} and service.server.poll() is ServerState.STARTING:
-            time.sleep(_PAUSE_S)
+    def goes_on(self) -> bool:
+        """See `ServiceOperator.goes_on`: until the server is ready."""
+        return service.server.poll() is ServerState.STARTING
+
+    def outcome(self, _context: bpy.types.Context) -> str:
+        """See `ServiceOperator.outcome`."""
         if service.server.failure is not None:
-            return report.error(self, service.server.failure)
-        if launched == {"FINISHED"}:
-            self.report({"INFO"}, f"The server is ready at {service.server.address}.")
-        return launched
-
-    def _launch(self, context: bpy.types.Context) -> set[str]:
-        try:
-            service.start_server(settings_of(context))
-        except TalkClipError as problem:
-            return report.error(self, problem)
-        wake()
-        return {"FINISHED"}
+            raise service.server.failure
+        return f"The server is ready at {service.server.address}."
 
 
-class TALKCLIP_OT_stop_server(bpy.types.Operator):  # noqa: N801 - Blender's naming rule
+class TALKCLIP_OT_stop_server(ServiceOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule
     """Stop the server that Blender started. What it is doing ends first, within some seconds"""
 
     bl_idname = "talkclip.stop_server"
     bl_label = "Stop Server"
-    bl_options: ClassVar[set[str]] = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        """Cheap: Blender asks on every redraw."""
-        running = service.server.poll() in RUNNING
-        if not running:
-            cls.poll_message_set("No server that was started here runs")
-        return running
+    def why_not(cls, _context: bpy.types.Context) -> str:
+        """See `ServiceOperator.why_not`."""
+        return "" if service.server.poll() in RUNNING else "No server that was started here runs"
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Stop; headless Blender waits until it has gone."""
+    def begin(self, _context: bpy.types.Context) -> None:
+        """See `ServiceOperator.begin`."""
         service.server.begin_stop()
-        wake()
-        while bpy.app.background and service.server.poll() is ServerState.STOPPING:
-            time.sleep(_PAUSE_S)
-        return {"FINISHED"}
+
+    def goes_on(self) -> bool:
+        """See `ServiceOperator.goes_on`: until it has gone."""
+        return service.server.poll() is ServerState.STOPPING
 
 
-class TALKCLIP_OT_check_server(bpy.types.Operator):  # noqa: N801 - Blender's naming rule
+class TALKCLIP_OT_check_server(ServiceOperator, bpy.types.Operator):  # noqa: N801 - Blender's naming rule
     """Ask the server who it is and what it can do"""
 
     bl_idname = "talkclip.check_server"
     bl_label = "Connect"
-    bl_options: ClassVar[set[str]] = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        """Cheap: Blender asks on every redraw."""
-        if service.asking:
-            cls.poll_message_set("The server is being asked")
-        return not service.asking
+    def why_not(cls, _context: bpy.types.Context) -> str:
+        """See `ServiceOperator.why_not`."""
+        return "The server is being asked" if service.asking else ""
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """With a window: the answer appears in the panel."""
-        if bpy.app.background:
-            return self.execute(context)
-        return self._ask(context)
+    def begin(self, context: bpy.types.Context) -> None:
+        """See `ServiceOperator.begin`; the answer appears in the panel."""
+        service.ask(connection.open_client(context))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Blocking: scripts and headless Blender."""
-        asked = self._ask(context)
-        while asked == {"FINISHED"} and service.asking:
-            service.move_on()
-            time.sleep(_PAUSE_S)
-        if asked == {"FINISHED"} and service.error is not None:
-            return report.error(self, service.error)
-        if asked == {"FINISHED"} and service.facts is not None:
-            self.report({"INFO"}, service.facts.summary())
-        return asked
+    def goes_on(self) -> bool:
+        """See `ServiceOperator.goes_on`."""
+        return service.asking
 
-    def _ask(self, context: bpy.types.Context) -> set[str]:
-        try:
-            service.ask(connection.open_client(context))
-        except TalkClipError as problem:
-            return report.error(self, problem)
-        wake()
-        return {"FINISHED"}
+    def outcome(self, _context: bpy.types.Context) -> str:
+        """See `ServiceOperator.outcome`."""
+        if service.error is not None:
+            raise service.error
+        return "" if service.facts is None else service.facts.summary()
 
 
 class TALKCLIP_OT_show_log(bpy.types.Operator):  # noqa: N801 - Blender's naming rule

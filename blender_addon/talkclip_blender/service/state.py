@@ -163,6 +163,11 @@ class Service:
         self._question = Question(client)
         return self._question
 
+    def met(self, client: Client) -> None:
+        """Something was asked of a server that has said who it is: nobody need ask it again."""
+        self._keep(ServerFacts(client.address, client.welcome, time.monotonic()))
+        self.error = None
+
     @property
     def asking(self) -> bool:
         """Whether a question is open."""
@@ -198,11 +203,14 @@ class Service:
         self._was = state
         if self._question is not None and self._question.pump():
             if self._question.facts is not None:
-                self.facts = self._question.facts
-                self._facts_are_ours = state in RUNNING and self.facts.address == self.server.address
+                self._keep(self._question.facts)
             self.error = self._question.error
             self._question = None
         return self.installing or self.removing or self.asking or state in (ServerState.STARTING, ServerState.STOPPING)
+
+    def _keep(self, facts: ServerFacts) -> None:
+        self.facts = facts
+        self._facts_are_ours = self.server.poll() in RUNNING and facts.address == self.server.address
 
     @property
     def idle(self) -> bool:

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from talkclip.audio import AudioClip
 from talkclip.errors import InputError, TalkClipError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, check_writable, unwritable
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.timebase import fps_fraction
 
@@ -37,7 +37,7 @@ def check_target(path: str | Path) -> Path:
     """The path, if a video or a PNG sequence can go there.
 
     Raises:
-        InputError: unknown suffix, or no folder to write to.
+        InputError: unknown suffix, or it cannot be written there.
     """
     target = Path(path)
     if not is_sequence(target) and target.suffix.lower() not in VIDEO_SUFFIXES:
@@ -45,8 +45,9 @@ def check_target(path: str | Path) -> Path:
             f"{target}: '{target.suffix}' is not a video format that can be written.",
             f"End the name in {', '.join(VIDEO_SUFFIXES)}, or give a folder for PNG files.",
         )
-    if not target.parent.is_dir():
-        raise InputError(f"{target}: the folder {target.parent} does not exist.", "Create it, or choose another one.")
+    if not target.name:  # "", "." or "/": frames are gathered beside the folder that they become
+        raise InputError(f"'{path}' is no name for a video or a folder of frames.", "Give a name.")
+    check_writable(target / "frame" if is_sequence(target) and target.is_dir() else target)
     return target
 
 
@@ -86,8 +87,8 @@ def write_video(
     with atomic_write(target) as temporary:
         try:
             return _write_container(checked, fps, temporary, sound, metadata or {})
-        except PermissionError:
-            raise
+        except OSError:
+            raise  # atomic_write says why
         except av.FFmpegError as error:
             raise TalkClipError(
                 f"{target}: the video could not be written ({error}).", "Is the disk full? Try another folder."
@@ -261,9 +262,7 @@ def _folder_when_complete(folder: Path) -> Iterator[Path]:
                 file.replace(folder / file.name)
         else:
             temporary.replace(folder)
-    except PermissionError as error:
-        raise InputError(
-            f"{folder}: cannot be written ({error.strerror}).", "Check the folder's permissions."
-        ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Generator, Sequence
@@ -15,6 +16,19 @@ _Picture = TypeVar("_Picture")
 
 
 @dataclasses.dataclass(frozen=True)
+class Together:
+    """Drawing several pictures at once, where that is faster.
+
+    Attributes:
+        draw: the pictures of these frames. May be called by several threads at once.
+        count: how many at once, at least 1.
+    """
+
+    draw: Callable[[Sequence[int]], Sequence[np.ndarray]]
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
 class FrameSource:
     """The pictures of a line.
 
@@ -22,20 +36,30 @@ class FrameSource:
         n_frames: of the line.
         draw: picture of frame k, 0 <= k < `n_frames`: uint8 (H, W, 3) sRGB or (H, W, 4) with straight alpha, all of
             one shape. May be called by several threads at once.
+        together: draws the same pictures, several at once.
     """
 
     n_frames: int
     draw: Callable[[int], np.ndarray]
+    together: Together | None = None
 
     def frames(self, workers: int | None = None) -> Generator[np.ndarray, None, None]:
         """All pictures in order, drawn a few ahead; close it to stop early."""
-        return in_order(self.draw, self.n_frames, workers)
+        return self.each(range(self.n_frames), lambda picture: picture, workers)
 
     def each(
         self, numbers: Sequence[int], then: Callable[[np.ndarray], _Picture], workers: int | None = None
     ) -> Generator[_Picture, None, None]:
         """What `then` makes of some of the pictures, in the order of `numbers`; it runs where they are drawn."""
-        return in_order(lambda k: then(self.draw(numbers[k])), len(numbers), workers)
+        together = self.together or Together(lambda chosen: [self.draw(k) for k in chosen], 1)
+        groups = [numbers[first : first + together.count] for first in range(0, len(numbers), together.count)]
+
+        def work(group: int) -> list[_Picture]:
+            return [then(picture) for picture in together.draw(groups[group])]
+
+        with contextlib.closing(in_order(work, len(groups), workers)) as drawn:
+            for pictures in drawn:
+                yield from pictures
 
 
 def in_order(

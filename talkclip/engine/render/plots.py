@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ FACE_CURVES: dict[str, tuple[str, ...]] = {
 }
 _COLORS = ("#d1495b", "#2b2d42", "#2f6f9f", "#e09f3e", "#5b8e55")
 _COLUMNS = 3000
+# Of the picture's width, what the curves take; of a letter's height, its mean width.
+_PLOT_SHARE, _LETTER = 0.91, 0.62
 _GREY, _PALE, _INK = "#8d949e", "#cfd6df", "#23272e"
 
 
@@ -93,19 +97,41 @@ def _draw_sound(axes: Any, clip: AudioClip | None, phones: PhoneTrack | None, st
         high = np.maximum.reduceat(clip.samples, edges) / peak
         low = np.minimum.reduceat(clip.samples, edges) / peak
         axes.fill_between(times_s, low, high, color=_PALE, linewidth=0)
-    axes.set_ylim(-1.05, 2.0)
+    axes.set_ylim(-1.05, 2.75)
     axes.set_yticks([])
     _plain(axes)
-    for phone in phones.phones if phones is not None else ():
-        if phone.symbol == "SIL" or phone.end_s < start_s or phone.start_s > end_s:
-            continue
-        middle = 0.5 * (phone.start_s + phone.end_s)
-        axes.axvline(phone.start_s, color=_GREY, linewidth=0.4, ymax=0.74)
-        axes.text(middle, 1.1, phone.symbol, ha="center", va="bottom", fontsize=7, color="#2f6f9f", clip_on=True)
-    for word in phones.words if phones is not None else ():
-        middle = 0.5 * (word.start_s + word.end_s)
-        axes.text(middle, 1.5, word.text, ha="center", va="bottom", fontsize=11, color=_INK, clip_on=True)
     axes.set_ylabel("sound", color=_INK)
+    if phones is None:
+        return
+    shown = [p for p in phones.phones if p.symbol != "SIL" and p.end_s >= start_s and p.start_s <= end_s]
+    for phone in shown:
+        axes.axvline(phone.start_s, color=_GREY, linewidth=0.4, ymax=0.56)
+    seconds_per_point = (end_s - start_s) / (72 * _PLOT_SHARE * axes.figure.get_figwidth())
+    symbols = [_Label(0.5 * (p.start_s + p.end_s), p.symbol) for p in shown]
+    words = [_Label(0.5 * (w.start_s + w.end_s), w.text) for w in phones.words]
+    for labels, size, color, heights in ((symbols, 7, "#2f6f9f", (1.1, 1.42)), (words, 11, _INK, (1.8, 2.28))):
+        for label, row in zip(labels, _rows(labels, _LETTER * size * seconds_per_point), strict=True):
+            axes.text(
+                label.middle_s, heights[row], label.text, ha="center", va="bottom", fontsize=size, color=color,
+                clip_on=True,
+            )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class _Label:
+    middle_s: float
+    text: str
+
+
+def _rows(labels: Sequence[_Label], letter_s: float) -> list[int]:
+    """Which of two rows each label stands in, so that neighbours do not run into each other; letters are so wide."""
+    ends_s, rows = [-math.inf, -math.inf], []
+    for label in labels:
+        half_s = 0.5 * letter_s * (len(label.text) + 1)
+        row = 0 if label.middle_s - half_s >= ends_s[0] else int(np.argmin(ends_s))
+        ends_s[row] = label.middle_s + half_s
+        rows.append(row)
+    return rows
 
 
 def _draw_curves(

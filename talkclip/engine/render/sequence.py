@@ -20,7 +20,7 @@ from talkclip.audio import AudioClip
 from talkclip.engine.render.encode import STAGE, Sound
 from talkclip.engine.render.exr import linear_from_srgb, write_exr
 from talkclip.errors import InputError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, unwritable
 from talkclip.progress import CancelCheck, ProgressCallback, report, stop_if
 from talkclip.timebase import fps_fraction
 
@@ -104,9 +104,7 @@ def _claim(folder: Path, manifest: dict[str, object]) -> None:
                 f"{folder}: already holds frames of unknown origin.", "Choose another folder, or delete them."
             )
         folder.mkdir(exist_ok=True)
-    except PermissionError as error:
-        raise InputError(
-            f"{folder}: cannot be written ({error.strerror}).", "Check the folder's permissions."
-        ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -200,10 +200,9 @@ def _refuse_other_text(clip: AudioClip, words: Sequence[SpokenWord], pieces: Seq
     fitting = sum(piece.n_heard for piece in pieces if piece.fits and piece.words)
     if fitting >= LEAST_FIT * heard:
         return
-    exact, expected = sum(p.n_exact for p in pieces), sum(p.n_expected for p in pieces)
     raise InputError(
-        f"{clip.name}: the transcript is not what is said in it (only {exact} of its {max(expected, 1)} sounds are "
-        f"heard in order; it begins '{_quote(words, range(len(words)))}').",
+        f"{clip.name}: the transcript is not what is said in it (it accounts for {fitting} of the {heard} sounds that "
+        f"are heard; it begins '{_quote(words, range(len(words)))}').",
         "Check the transcript (--text), or leave it out.",
     )
 

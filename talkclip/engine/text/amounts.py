@@ -27,6 +27,9 @@ _CODE = re.compile(
     r"(?P<far>(?-i:[A-E]))\b(?:[ -](?:intensity|level|strength))?)\)?)?",
     re.IGNORECASE,
 )
+_ABSENT = re.compile(
+    r"^\s*(?:(?:is|at)\s+|[:=-]\s*)?(?:absent|none|zero|off|inactive|not (?:present|active|used))\b", re.IGNORECASE
+)
 _JOIN = re.compile(r"^\s*(?:\+|,|/|&|and|plus)\s*$", re.IGNORECASE)
 _PERCENT = re.compile(rf"({_NUMBER})\s*(?:%|per ?cent\b|pct\b)", re.IGNORECASE)
 _UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -52,6 +55,9 @@ _FRACTION = re.compile(
 _BARE = re.compile(r"(?<![\w.,/+-])(?:at |a |level )?(\d{1,3})\s*$")
 _TEN = 10.0
 _LETTER = re.compile(r"(?<=[a-z])[ ,:]+([A-E])\s*$")
+# ARKit's shapes that go to one side, and the action unit that does.
+_SIDEWAYS = 30
+_TO_A_SIDE = {"jawleft": "left", "jawright": "right", "mouthleft": "left", "mouthright": "right"}
 _SHAPE = re.compile(
     r"\b(?P<name>(?:brow|eye|cheek|nose|jaw|mouth|tongue)(?:[A-Z][a-z]+|_[a-z]+)+?)_?(?P<side>Left|Right|[LR]|left|right)?"
     r"\s*(?:=|:|at|to)?\s*(?P<value>\d+(?:[.,]\d+)?|[.]\d+)\b(?!\s*/)"
@@ -128,9 +134,10 @@ def _shapes(text: str) -> tuple[list[AuMove], str]:
     found: list[AuMove] = []
     rest = text
     for match in _SHAPE.finditer(text):
-        unit = _shape_units().get(_plain_name(match["name"]))
+        name = _plain_name(match["name"])
+        unit = _shape_units().get(name) or (_SIDEWAYS if name in _TO_A_SIDE else None)
         if unit is not None:
-            side = {"l": "left", "r": "right"}.get((match["side"] or "")[:1].lower(), "both")
+            side = {"l": "left", "r": "right"}.get((match["side"] or "")[:1].lower(), _TO_A_SIDE.get(name, "both"))
             value = _number(match["value"])
             found.append(AuMove(unit, min(1.0, value if value <= 1 else value / 100), side))
             rest = rest.replace(match[0], " ")
@@ -180,7 +187,9 @@ def _codes(text: str) -> tuple[list[AuMove], set[int], list[int], str]:
             continue
         rest += text[end : match.start()] + " "
         end = match.end()
-        if match["deny"]:
+        absent = _ABSENT.match(text[end:])
+        end += absent.end() if absent is not None else 0
+        if match["deny"] or absent is not None:
             denied.append(int(match["number"]))
         else:
             moves.append(_move(match, shared))

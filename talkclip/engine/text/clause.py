@@ -16,6 +16,9 @@ PART_OF_REGION = {
 _ONLY = frozenset({"only", "just", "alone"})
 # Movements this near to a clause's strongest are what it is about.
 _MAIN_SHARE = 0.8
+# Share of an emotion from which on a word of feeling says little else.
+_MAINLY = 0.75
+_AT = frozenset({"in", "into", "at", "on", "onto", "from"})
 _OVER = frozenset({"over", "above"})
 
 
@@ -75,7 +78,7 @@ def place_feelings(clauses: list[Clause]) -> list[Clause]:
     for index, clause in enumerate(clauses):
         part = next((PART_OF_REGION[name] for name in clause.regions if name in PART_OF_REGION), "")
         says_more = clause.moves or clause.feelings or clause.denied_units or clause.open_words or clause.negated
-        if not part or says_more:
+        if not part or says_more or clause.hidden or _is_a_place(clause.text):
             continue
         after = clauses[index + 1] if index + 1 < len(clauses) else None
         if after is not None and after.feelings and not after.regions and not after.lead:
@@ -83,6 +86,12 @@ def place_feelings(clauses: list[Clause]) -> list[Clause]:
         elif index and _ONLY & set(clause.text.lower().split()):
             settled[index - 1] = _shown_in(settled[index - 1], part)
     return settled
+
+
+def _is_a_place(text: str) -> bool:
+    """'She hides in the corner', 'looks into her eyes' say where; "in the eyes", "only in the eyes" say which part."""
+    words = [word for word in text.lower().split() if word not in _ONLY]
+    return any(word in _AT for word in words[1:])
 
 
 def narrow_down(clauses: list[Clause]) -> list[Clause]:
@@ -121,6 +130,23 @@ def settle_masks(clauses: list[Clause]) -> list[Clause]:
         elif (clause.lead in _OVER or clause.lead in _UNDER) and clause.feelings and before.moves:
             settled[index] = _to_eyes(clause)
     return settled
+
+
+def laugh_and_cry(clauses: list[Clause]) -> list[Clause]:
+    """'Laughing and crying': one mouth cannot do both, so the sorrow shows in eyes and brows."""
+    told = [feeling for clause in clauses for feeling in clause.feelings if not feeling.part]
+    if not any(_mainly(f, "happy") for f in told) or not any(_mainly(f, "sad") for f in told):
+        return clauses
+    return [
+        replace(
+            c, feelings=tuple(replace(f, part="eyes") if _mainly(f, "sad") and not f.part else f for f in c.feelings)
+        )
+        for c in clauses
+    ]
+
+
+def _mainly(feeling: Feeling, emotion: str) -> bool:
+    return dict(feeling.emotion).get(emotion, 0.0) >= _MAINLY
 
 
 def _shows(clause: Clause) -> bool:

@@ -7,7 +7,14 @@ side, degree and negation. What no rule explains stays as free text for the emot
 
 from __future__ import annotations
 
-from talkclip.engine.text.clause import Clause, narrow_down, place_feelings, settle_masks, yield_to_denials
+from talkclip.engine.text.clause import (
+    Clause,
+    laugh_and_cry,
+    narrow_down,
+    place_feelings,
+    settle_masks,
+    yield_to_denials,
+)
 from talkclip.engine.text.reader import ClauseReader, Context
 from talkclip.engine.text.split import split_clauses
 
@@ -22,4 +29,4 @@ def parse(prompt: str) -> tuple[Clause, ...]:
         reader = ClauseReader(lead, text, context)
         clauses.append(reader.read())
         context = reader.context()
-    return tuple(settle_masks(yield_to_denials(narrow_down(place_feelings(clauses)))))
+    return tuple(laugh_and_cry(settle_masks(yield_to_denials(narrow_down(place_feelings(clauses))))))

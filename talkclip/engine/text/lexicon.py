@@ -91,8 +91,10 @@ class PhraseTable(Generic[T]):
         if not longest:
             return None
         literal = range(start, min(start + longest, len(words)))
-        bare = [i for i in range(start, len(words)) if i == start or not _is_determiner(words[i])][:longest]
-        found = [hit for hit in (self._longest_of(words, literal), self._longest_of(words, bare)) if hit is not None]
+        rest = range(start + 1, len(words))
+        bare = [start, *(i for i in rest if words[i] not in _DETERMINERS)][:longest]
+        unowned = [start, *(i for i in rest if not _is_determiner(words[i]))][:longest]
+        found = [hit for way in (literal, bare, unowned) if (hit := self._longest_of(words, way)) is not None]
         return max(found, key=lambda hit: hit[0], default=None)
 
     def _longest_of(self, words: list[str], indices: Sequence[int]) -> tuple[int, T] | None:
@@ -116,7 +118,7 @@ class PhraseTable(Generic[T]):
 
 def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
     """Without the determiners inside; first and last word stay ("up the" is not "up")."""
-    return (words[0], *(w for w in words[1:-1] if not _is_determiner(w)), *words[1:][-1:])
+    return (words[0], *(w for w in words[1:-1] if w not in _DETERMINERS), *words[1:][-1:])
 
 
 def _is_determiner(word: str) -> bool:

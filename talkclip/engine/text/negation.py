@@ -57,6 +57,9 @@ def find_negation(words: list[str], lead: str, carried: bool, idioms: frozenset[
         idioms: words whose negation belongs to an idiom ("couldn't care less").
     """
     found = [hit for hit in _negations(words) if not any(i in idioms for i in range(*hit))]
+    off = _kept_off(words)
+    if off is not None:
+        return Negation(0, len(words), closing=True, words=tuple(range(*off)))
     taking_back = sorted([*found, *((s, e) for s, e, _ in lexicon.phrases_that("taken_back_by").find(words))])
     compared = bool(words) and _COMPARING_LEADS.get(lead) == words[0]  # "sad rather than angry"
     if carried or compared or lead in DENYING_LEADS:
@@ -97,6 +100,14 @@ def _negations(words: list[str]) -> list[tuple[int, int]]:
     hits = [(s, e) for s, e, _ in lexicon.phrases_that("negations").find(words)]
     hits += _kept_from(words)
     return [hit for hit in hits if not any(i in harmless for i in range(*hit))]
+
+
+def _kept_off(words: list[str]) -> tuple[int, int] | None:
+    """'Keep the smile off his face': where "off his face" stands."""
+    if not words or not any(word in lexicon.words_that("keeping") for word in words):
+        return None
+    places = [i for i in range(len(words) - 1) if words[i] == "off" and "face" in words[i + 1 : i + 3]]
+    return (places[0], words.index("face", places[0]) + 1) if places else None
 
 
 def _kept_from(words: list[str]) -> list[tuple[int, int]]:

@@ -23,6 +23,7 @@ _IS_NOT = frozenset({"isn't", "aren't", "wasn't", "weren't", "ain't"})
 _NOTHING = 0.02
 # Units of a denied movement that are weaker than this share of its main one are left alone.
 _DENIED_SHARE = 0.19
+_BROWS = frozenset({1, 2, 4})
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,18 @@ class ClauseReader:
         negation = find_negation(self._words, lead, carried, harmless)
         for index in negation.words:
             self._marks.used[index] = True
+        if negation.start is not None and not negation.closing:
+            return replace(negation, end=self._end_of_lack(negation))
         return negation
+
+    def _end_of_lack(self, negation: Negation) -> int:
+        """'No joy in that smile' lacks the joy, not the smile: where what it is missing in begins."""
+        start = negation.start or 0
+        places = [i for i in range(start + 1, negation.end - 1) if self._words[i] == "in"]
+        for place in places:
+            if any(s <= place + 2 for s, _, _ in self._marks.peek(lexicon.movement_words()) if s > place):
+                return place
+        return negation.end
 
     def _find_lessening(self) -> bool:
         """'Less brow', 'ease up on the smile', 'frown less': lowers what other clauses show."""
@@ -164,6 +176,8 @@ class ClauseReader:
         start = self._negation.start
         if start is None and turned_off:
             self._negation = Negation(0, len(self._words))
+        elif start is None and self._vanishes([*said, *feelings]):
+            self._negation = Negation(0, len(self._words), closing=True)
         elif start is None:
             regions = [r.start for r in self._pairs.idle]
             start = removed_from(self._words, sorted([*said, *feelings]), regions)
@@ -174,6 +188,13 @@ class ClauseReader:
             first = min(self._negation.words, default=0)
             is_not = first > 0 and ({"is", "are"} & {self._words[first - 1]} or self._words[first] in _IS_NOT)
             self._negation = replace(self._negation, closing=bool(is_not))
+
+    def _vanishes(self, named: list[int]) -> bool:
+        """'The smile fades', 'her anger is gone'; a jaw that drops does not vanish."""
+        if not named or self._pairs.regions:
+            return False
+        hits = [start for start, _, _ in self._marks.peek(lexicon.phrases_that("vanishing"), movement=False)]
+        return bool(hits) and max(named) < hits[-1]
 
     def _turned_off(self, moves: list[int]) -> bool:
         """'Mentalis relaxed', 'relax the masseter'; a relaxed smile is a smile."""
@@ -229,6 +250,8 @@ class ClauseReader:
         others = [p.direction for p in self._pairs.pairs if p.region == pair.region and p.direction]
         if others:  # "mouth skewed to the right"
             return others[0]
+        if pair.region.name in self._context.waiting and not self._sides.named:  # "her brow, the left one, shoots up"
+            return self._context.side or "both"
         hit = pair.region if pair.region.start >= 0 else pair.place
         return self._sides.nearest(hit.start, hit.end, self._marks.used)
 
@@ -254,8 +277,7 @@ class ClauseReader:
         units = move.units
         if self._lessens or self._negation.covers(move.hit.start) or level < _NOTHING:
             if not (move.instead and self._negation.denies):
-                main = max((f for _, f in units), default=0.0)
-                denied += [au for au, factor in units if factor >= _DENIED_SHARE * main]
+                denied += _denied_of(units)
                 return
             units = move.instead
         denied += move.rules_out
@@ -314,7 +336,9 @@ class ClauseReader:
     def _feelings(self, found: list[tuple[int, int, lexicon.FeelingWord]]) -> tuple[list[Feeling], list[str]]:
         told: list[Feeling] = []
         untold: list[str] = []
-        parts = [PART_OF_REGION.get(region.name, "") for region in self._pairs.idle]
+        # A red-eyed man feels with all of his face.
+        named = [r for r in self._pairs.idle if not self._words[r.start].endswith("ed")]
+        parts = [PART_OF_REGION.get(region.name, "") for region in named]
         part = next((part for part in parts if part), "")
         for start, end, word in found:
             absent = self._lessens or self._amounts.level == 0.0
@@ -329,6 +353,13 @@ class ClauseReader:
         if not found and self._negation.denies and any(w in lexicon.words_that("any_feeling") for w in self._words):
             told.append(Feeling("no feeling", (("neutral", 1.0),), 0.0))
         return told, untold
+
+
+def _denied_of(units: Units) -> list[int]:
+    """What denying a movement denies: "no snarl" leaves the brows to the anger, although a snarl lowers them."""
+    main = max((factor for _, factor in units), default=0.0)
+    of_brows = any(au in _BROWS and factor == main for au, factor in units)
+    return [au for au, factor in units if factor >= _DENIED_SHARE * main and (of_brows or au not in _BROWS)]
 
 
 def _is_silent(word: str) -> bool:

@@ -22,7 +22,16 @@ _NEGATING_LEADS = frozenset({"without", "nor", "except", "sans", "minus"})
 _LEADS_OF_A_TAIL = frozenset({"", "but", "and", "yet", "though"})
 # What a clause such as "She isn't." says about the one before.
 _DENIAL = "not at all"
+_DASHES = frozenset({"-", "–", "—"})
+_HEIGHTS = frozenset({"high", "low", "higher", "lower"})
 _PLACES = frozenset({"over", "under", "above", "below", "behind", "beneath", "underneath", "through"})
+_LETTER_IN_BRACKETS = re.compile(r"(?<=\d)\s*\(\s*([A-E])\s*\)")
+_INTENSITY = re.compile(r"\b(intensity|level|strength|grade)\s*[:=]\s*(?=[A-E]\b|[\d.])", re.IGNORECASE)
+_LIST_OF_CODES = re.compile(
+    r"\b(?:AUs?|action units?)\s*\d{1,2}[A-E]?"
+    r"(?:\s*(?:,\s*and\b|,|&|\band\b)\s*\d{1,2}[A-E]?(?=\s*(?:$|[,;.)&+]|and\b)))+",
+    re.IGNORECASE,
+)
 _LETTER_OF_A_CODE = re.compile(
     r"\s*[,;:(]\s*(?:at )?((?:intensity|level|strength|grade)\s*[:=]?\s*(?-i:[A-E])|"
     r"(?-i:[A-E])[ -](?:intensity|level))\b\)?",
@@ -53,7 +62,9 @@ def split_clauses(prompt: str) -> list[tuple[str, str]]:
 
 def _keep_together(text: str) -> str:
     """8/10 is one amount, "anything but" one negation, "AU9, intensity E" one code: none is two clauses."""
-    text = _LETTER_OF_A_CODE.sub(r" \1", text)
+    text = _LETTER_OF_A_CODE.sub(r" \1", _LETTER_IN_BRACKETS.sub(r"\1", text))
+    text = _INTENSITY.sub(r"\1 ", text)
+    text = _LIST_OF_CODES.sub(lambda match: re.sub(r"\s*(?:,|&|\band\b)\s*", "+", match[0]), text)
     text = re.sub(r"(?<=\d)\s*/\s*(?=\d)", "\ue001", text)
     return re.sub(
         r"\b(?<!\bas )(anything|nothing|all|help|cannot|not|everything|anywhere) but\b",
@@ -147,13 +158,20 @@ def _only_says_how(piece: Piece) -> bool:
     for start, end, _ in lexicon.degrees().find(words):
         degrees[start:end] = [True] * (end - start)
     numbers = [bool(_NUMBER.match(token)) for token in piece.text.split()]
-    says = any(degrees) or any(map(is_side_or_share, words)) or any(numbers)
+    sided = any(map(is_side_or_share, words))
+    if sided and _HEIGHTS & set(words):  # "left high, right low"
+        return False
+    says = any(degrees) or sided or any(numbers)
     return (
         says
         and "other" not in words
         and piece.lead in _LEADS_OF_A_TAIL
         and all(
-            how or is_side_or_share(word) or word in lexicon.words_that("silent") or word.isdigit()
+            how
+            or is_side_or_share(word)
+            or word in lexicon.words_that("silent")
+            or word.isdigit()
+            or (sided and word == "one")
             for how, word in zip(degrees, words, strict=True)
         )
     )
@@ -172,7 +190,7 @@ def _only_denies(piece: Piece) -> bool:
     words = lexicon.word_list(piece.text)
     if not words or not piece.mark or piece.lead not in ("", "but") or find_idioms(words):
         return False
-    weak_mark = "?" not in piece.mark and ":" not in piece.mark
+    weak_mark = "?" not in piece.mark and ":" not in piece.mark and not (piece.mark in _DASHES and len(words) == 1)
     denies = [word in lexicon.words_that("final_negations") for word in words]
     silent = all(d or word in lexicon.words_that("silent") for d, word in zip(denies, words, strict=True))
     return any(denies) and silent and (not weak_mark or " ".join(words).startswith("not at all"))

@@ -13,7 +13,7 @@ from talkclip.engine.text.clause import Clause, Feeling
 from talkclip.engine.text.clauses import parse
 from talkclip.engine.text.emotion_model import Guess, GuessModel
 from talkclip.engine.text.languages import ENGLISH, language_of, read_foreign
-from talkclip.engine.text.lexicon import EMOTIONS, word_list
+from talkclip.engine.text.lexicon import EMOTIONS, units_of_region, word_list
 from talkclip.engine.text.production import Cleaned, clean, says_who_speaks
 from talkclip.engine.text.spelling import Spelling, in_words, mend
 from talkclip.style import CALM
@@ -28,6 +28,7 @@ _MODEL_SHARE_MAX = 0.4
 _TOLD = 0.4
 _WORDS_BESIDE_MOVES = 4
 _FEELING_BESIDE_MOVES = 0.4
+_UNITS_OF_PART = {"eyes": ("eye", "lid", "brow"), "brows": ("brow",), "mouth": ("lower_face", "jaw")}
 # A guess of "neutral" at this intensity or more implies movements as fully as a feeling does.
 _SURELY_FELT = 0.3
 # Arousal of each emotion at full intensity (means of the prompt corpus, rounded).
@@ -142,11 +143,12 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
     stated = _one_gaze(_strongest(move for clause in clauses for move in clause.moves))
     if any(clause.lead == "then" for clause in clauses):
         notes.append("A prompt is one held expression; changes over time belong on the timeline.")
-    denied_units = tuple(dict.fromkeys(au for c in clauses for au in c.denied_units if not _stated(au, stated)))
+    regions = _regions(clauses)
+    denied_units = tuple(dict.fromkeys(au for au in _denied(clauses, regions) if not _stated(au, stated)))
     implied = _implied(clauses, guess, 1.0 if not whole else _model_share(_open_words(clauses)))
     lessened = tuple(dict.fromkeys(au for c in clauses for au in c.lessened if not _stated(au, stated)))
     return PromptReading(
-        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, _regions(clauses), tuple(notes),
+        prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, regions, tuple(notes),
         lessened,
     )  # fmt: skip
 
@@ -291,6 +293,13 @@ def _one_gaze(moves: tuple[AuMove, ...]) -> tuple[AuMove, ...]:
 
 def _stated(au: int, stated: tuple[AuMove, ...]) -> bool:
     return any(move.au == au for move in stated)
+
+
+def _denied(clauses: tuple[Clause, ...], regions: Mapping[str, RegionFeeling]) -> list[int]:
+    """Denied action units; a face at rest yields to a part with a feeling ("neutral face, frightened eyes")."""
+    felt = {au for part in regions for region in _UNITS_OF_PART[part] for au in units_of_region(region)}
+    face = set(units_of_region("face"))
+    return [au for c in clauses for au in c.denied_units if not (au in felt and face <= set(c.denied_units))]
 
 
 def _regions(clauses: tuple[Clause, ...]) -> dict[str, RegionFeeling]:

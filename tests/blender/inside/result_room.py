@@ -47,3 +47,14 @@ def single(prompt):
     from talkclip.timeline import PromptTimeline
 
     return PromptTimeline.single(prompt, 86_400.0)
+
+
+def style_clip(path, smile):
+    """A track of four seconds of a face that smiles so much, as a style video -> its path."""
+    from talkclip.coefficients import ARKIT52, CoefficientTrack
+    from talkclip.track_io import write_track
+
+    values = 0.1 + 0.1 * np.sin(np.arange(100)[:, None] * 0.7 + np.arange(52))
+    values[:, [ARKIT52.index("mouthSmileLeft"), ARKIT52.index("mouthSmileRight")]] = smile
+    write_track(CoefficientTrack("arkit52", ARKIT52, 25.0, values.astype(np.float32)), path)
+    return str(path)

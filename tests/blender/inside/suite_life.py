@@ -185,6 +185,23 @@ def test_one_work_at_a_time(head, extension, monkeypatch, tmp_path):
     assert len(head.talkclip.takes) == 0
 
 
+def test_other_operators_go_on_meanwhile(head, extension, monkeypatch):
+    """Timers of other operators send events of the same type, and keys but ESC are not for us."""
+    modal = sys.modules[MODULE + ".modal"]
+    speak = sys.modules[MODULE + ".result.speak_operator"].TALKCLIP_OT_speak
+    stopped = []
+    work = type(
+        "Work", (), {"progress": (0.1, "Listening"), "pump": lambda _: False, "close": lambda _: stopped.append(1)}
+    )()
+    monkeypatch.setattr(modal, "_running", modal.Running(speak, work))
+    operator = type("Operator", (modal.ModalWork,), {"report": lambda *_: None})()
+    for kind, outcome in (("TIMER", "PASS_THROUGH"), ("A", "PASS_THROUGH"), ("ESC", "CANCELLED")):
+        assert not stopped
+        event = type("Event", (), {"type": kind, "value": "PRESS"})()
+        assert operator.modal(bpy.context, event) == {outcome}
+    assert stopped and modal.running(speak) is None and bpy.ops.talkclip.speak.poll()
+
+
 def test_a_file_browser_that_was_open_before_begins_nothing_meanwhile(extension, monkeypatch):
     """Blender does not ask `poll` again when a file is chosen."""
     modal = sys.modules[MODULE + ".modal"]

@@ -355,3 +355,31 @@ def test_a_segment_without_identity_is_refused_with_the_way_to_make_one(head):
     head.talkclip.segments.add().prompt = "made by a script"
     with pytest.raises(RuntimeError, match=r"'made by a script' has no identity.*segment_add"):
         bpy.ops.talkclip.speak()
+
+
+def groups(cut):
+    cut.head.update_tag()
+    bpy.context.view_layer.update()
+    found = cut.room.intensity.curves_of(cut.head)
+    return [found[s.uid].group and found[s.uid].group.name for s in cut.line.segments if s.uid in found]
+
+
+def test_keyed_intensities_are_called_like_their_prompts_in_the_dope_sheet(cut, tmp_path):
+    one, two, last = three(cut)
+    assert groups(cut) == ["Intensity: one", "Intensity: two", "Intensity: three"]
+    first, second, third = cut.line.segments
+    first.prompt, second.prompt, third.prompt = "", "one", "ä" * 90
+    assert groups(cut) == ["Intensity: neutral", "Intensity: one", "Intensity: " + "ä" * 22]
+    second.prompt = ""
+    assert all(name.startswith("Intensity: neutral") for name in groups(cut)[:2]), "no endless renaming of two alike"
+    mine = cut.room.intensity.curve_of(cut.head, one).group
+    mine.name = "Mood"
+    first.prompt = "furious"
+    cut.split(two, 120)
+    assert groups(cut)[0] == "Mood" and all(name.startswith("Intensity: neutral") for name in groups(cut)[1:3])
+    cut.delete(last)
+    assert len(groups(cut)) == 3
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "groups.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "groups.blend"))
+    curves = cut.room.intensity.curves_of(bpy.data.objects["TalkCLIP Head"])
+    assert sorted(curve.group.name for curve in curves.values())[-1] == "Mood"

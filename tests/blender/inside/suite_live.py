@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from harness import MODULE, SAMPLE, Paper, ask, curves_of, drawn, new_file, points, posed, said, strip_of
-from result_room import room, server, single, timeline_of
+from result_room import room, server, single, style_clip, timeline_of
 
 
 class Typing:
@@ -91,6 +91,20 @@ def test_takes_can_be_compared_while_live_is_on(three, typing):
             typing.look()
         np.testing.assert_array_equal(posed(three, 120), pose)
     assert len(character.takes) == 2
+
+
+def test_the_face_follows_a_style_clip(three, typing, tmp_path):
+    segment, before = three.talkclip.segments[1], posed(three, 120)
+    segment.style_video = style_clip(tmp_path / "style.csv", smile=0.9)
+    typing.settle()
+    followed = posed(three, 120)
+    assert np.abs(followed - before).max() > 0.01 and [take.live for take in three.talkclip.takes] == [False, True]
+    segment.style_weight = 1.0
+    typing.settle()
+    assert np.abs(posed(three, 120) - followed).max() > 0.01 and len(three.talkclip.takes) == 2
+    segment.style_video = str(tmp_path / "gone.csv")
+    typing.settle()
+    assert "does not exist" in typing.preview.state
 
 
 def test_an_answer_that_typing_overtook_is_dropped(three, typing):

@@ -256,7 +256,9 @@ def test_the_panel_says_what_is_missing_and_what_is_there(saved_head, extension)
     assert panels.TALKCLIP_PT_plate_list.poll(bpy.context)
     texts = drawn(panels.TALKCLIP_PT_plate_list)
     assert "128 x 128, 16 frames at 30" in texts and "a furious man speaks with brows lowered" in texts
-    assert "Colours changed by AgX" in texts
+    assert not any("Colours changed" in text for text in texts)
+    bpy.context.scene.view_settings.view_transform = "Standard"
+    assert "Colours changed by Standard" in drawn(panels.TALKCLIP_PT_plate_list)
     bpy.ops.talkclip.plate_colors(of="PLATE")
     assert not any("Colours changed" in text for text in drawn(panels.TALKCLIP_PT_plate_list))
     Path(bpy.path.abspath(character.plates[0].path)).unlink()

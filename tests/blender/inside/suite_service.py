@@ -171,6 +171,14 @@ def test_keys(local, head):
         bpy.ops.talkclip.check_server()
 
 
+def test_a_server_that_was_spoken_with_need_not_be_asked(local, head):
+    room("state").service.facts = None
+    local.server_address = os.environ["TALKCLIP_TEST_SERVER"]
+    assert not any("Connected to" in text for text in panel())
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    assert any("Connected to" in text for text in panel())
+
+
 def test_another_release_is_said(local):
     local.server_address = os.environ["TALKCLIP_TEST_NEWER_SERVER"]
     assert bpy.ops.talkclip.check_server() == {"FINISHED"}

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from harness import BORDERS, PROMPTS, ask, curves_of, points, posed, said, shapes, strip_of
-from result_room import all_poses, room, timeline_of
+from result_room import all_poses, room, style_clip, timeline_of
 
 
 def test_a_changed_segment_is_keyed_alone_into_a_new_take(three, capfd):
@@ -31,6 +31,35 @@ def test_a_changed_segment_is_keyed_alone_into_a_new_take(three, capfd):
     assert [take.label for take in takes] == ["Take 1", "Take 2"] and takes[0].action == first != takes[1].action
     assert points(first) == keys
     assert takes[1].prompt == f"{PROMPTS[0]} | a frightened man stares | {PROMPTS[2]}"
+
+
+def test_a_changed_style_clip_asks_for_its_prompts_frames_alone(three, capfd, tmp_path):
+    """A clip, another share of it, another film in its file, and none again."""
+    assert bpy.ops.talkclip.speak() == {"FINISHED"}
+    segment, n_frames = three.talkclip.segments[1], three.talkclip.takes[0].frame_end
+    poses = [all_poses(three, n_frames)]
+
+    def again():
+        said(capfd)
+        assert bpy.ops.talkclip.speak() == {"FINISHED"}
+        assert f"Take {len(poses) + 1}: frames" in said(capfd), "not all of the line"
+        poses.append(all_poses(three, n_frames))
+        reach = 5 * 30 / 25 + 0.2 * 30 / 2
+        frames = 1 + np.arange(n_frames)
+        outside = (frames < BORDERS[1] - reach) | (frames > BORDERS[2] + reach)
+        np.testing.assert_array_equal(poses[-1][outside], poses[0][outside])
+        return np.abs(poses[-1] - poses[-2]).max()
+
+    segment.style_video, segment.style_weight = style_clip(tmp_path / "style.csv", smile=0.9), 0.5
+    assert again() > 0.01
+    segment.style_weight = 1.0
+    assert again() > 0.01
+    style_clip(tmp_path / "style.csv", smile=0.1)
+    assert again() > 0.01
+    assert bpy.ops.talkclip.speak() == {"FINISHED"} and "Nothing has changed since Take 4." in said(capfd)
+    segment.style_video = ""
+    again()
+    np.testing.assert_allclose(poses[4], poses[0], atol=2e-5)
 
 
 def test_a_stretch_that_comes_to_life_or_falls_still(three):

@@ -173,5 +173,8 @@ def test_the_panel_shows_the_active_word(spoken):
     assert bpy.context.scene.frame_current == 1 + round(spoken.talkclip.words[2].start_s * 30)
     spoken.talkclip.sound_path = "//nowhere.wav"
     assert "These are the words of another sound" in drawn(panel)
+    for word in spoken.talkclip.words:
+        word.spelled = ""
+    assert "Type what is said to get words" in drawn(panel)
     spoken.talkclip.words.clear()
     assert drawn(panel) == ["Speak once, and the words are listed here"]

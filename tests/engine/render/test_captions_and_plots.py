@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from talkclip.audio import AudioClip
 from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.engine.render.captions import bars_for, caption_bar, caption_font, tile, wrap_caption
-from talkclip.engine.render.plots import plot_track
+from talkclip.engine.render.plots import _Label, _rows, plot_track
 from talkclip.errors import InputError
 from talkclip.phones import Phone, PhoneTrack, Word
 
@@ -48,3 +49,14 @@ def test_plot_is_a_wide_picture(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="xyz"):
         plot_track(track, tmp_path / "p.xyz")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["alone.svg", "p.png"]
+
+
+def test_words_spoken_fast_do_not_run_into_each_other() -> None:
+    words = [_Label(0.1 * k, text) for k, text in enumerate(["what", "do", "you", "want", "from", "me"])]
+    rows = _rows(words, 0.03)
+    assert set(rows) == {0, 1}, "there is room above"
+    for row in (0, 1):
+        inside = [word for word, at in zip(words, rows, strict=True) if at == row]
+        for left, right in itertools.pairwise(inside):
+            assert right.middle_s - left.middle_s >= 0.015 * (len(left.text) + len(right.text))
+    assert _rows(words, 0.001) == [0] * len(words), "where there is room, all stand in one row"

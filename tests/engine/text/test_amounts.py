@@ -49,6 +49,18 @@ def test_shares_of_the_way(styler: PromptStyler, prompt: str, root: str, low: fl
 
 
 @pytest.mark.parametrize(
+    ("prompt", "root", "low", "high"),
+    [
+        ("AU12 (D)", "mouthSmile", 0.7, 0.9), ("smile intensity: B", "mouthSmile", 0.25, 0.5),
+        ("AUs 1, 2 and 5", "eyeWide", 0.4, 0.8), ("jawLeft 0.6", "jawLeft", 0.4, 0.7),
+        ("mouthPress 0.8", "mouthPress", 0.6, 0.9), ("on a scale of 1 to 10, frown 9", "browDown", 0.75, 1.0),
+    ],
+)  # fmt: skip
+def test_other_ways_to_write_an_amount(styler: PromptStyler, prompt: str, root: str, low: float, high: float) -> None:
+    assert low <= shape(styler, prompt, root) <= high
+
+
+@pytest.mark.parametrize(
     "prompt",
     ["a gigantic yawn", "open your mouth wide", "mouth open as wide as it goes", "jaw on the floor", "AU27D", "jaw 90%",
      "his jaw drops to the ground"],

@@ -12,7 +12,7 @@ from talkclip.engine.text.production import clean
     "prompt",
     ["consectetur adipiscing elit", "Lorem ipsum dolor", "asdf", "foo bar baz", "test 123", "mx_040_v2.blend",
      "D:\\jobs\\line_12.wav", "https://example.org/a?b=c", "int main() { return 0; }", "import os", "x != y && z",
-     "00:02:11:07", "medium close-up, 85mm, f/1.8", "pan left, tilt up", "slow dolly in", "INT. OFFICE - DAY",
+     "00:02:11:07", "medium close-up, 85mm, f/1.8", "pan left, then zoom in", "slow dolly in", "INT. OFFICE - DAY",
      "cut to black", "4k, cinematic lighting", "take 2", "scene 4, take 1", "1920x1080, 16:9", "hello world", "TBD"],
 )  # fmt: skip
 def test_no_direction_is_neutral_and_says_so(styler: PromptStyler, prompt: str) -> None:

@@ -27,6 +27,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from talkclip.exits import explained
+from talkclip.files import check_writable
 from talkclip_training.benchmarks.server import clip_file
 from talkclip_training.benchmarks.server_process import serving
 
@@ -56,7 +58,7 @@ class Figures:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=check_writable, help="also write the figures to this file")
     parser.add_argument("--only", choices=VERSIONS, help="only this Blender")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -110,4 +112,4 @@ def _extension(folder: Path, bpy_python: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

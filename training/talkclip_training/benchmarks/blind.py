@@ -22,8 +22,12 @@ from talkclip.engine.render.contact_sheet import contact_sheet
 from talkclip.engine.render.video import render_track
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
+from talkclip.errors import InputError
+from talkclip.exits import explained
+from talkclip.files import read_text
 from talkclip.gains import LayerGains
 from talkclip.timeline import PromptTimeline
+from talkclip_training.arguments import at_least
 from talkclip_training.benchmarks.plain import PlainBaseline
 from talkclip_training.benchmarks.prompts import PROMPTS, SAMPLES
 
@@ -46,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, help="text file, a prompt a line (default: the twenty of the docs)")
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=at_least(64), default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stills", action="store_true", help="contact sheets instead of videos")
     parser.add_argument("--answers", type=Path, help="count these answers instead of making the page")
@@ -54,8 +58,16 @@ def main() -> None:
     if arguments.answers:
         print(json.dumps(counted(arguments.out / "key.json", arguments.answers), indent=1))
         return
-    prompts = PROMPTS if arguments.prompts is None else tuple(arguments.prompts.read_text("utf-8").splitlines())
+    prompts = PROMPTS if arguments.prompts is None else _prompts_of(arguments.prompts)
     make_page(prompts, arguments.out, arguments.size, arguments.seed, arguments.stills)
+
+
+def _prompts_of(path: Path) -> tuple[str, ...]:
+    remedy = "Give a text file, a prompt a line."
+    prompts = tuple(line for line in read_text(path, remedy).splitlines() if line.strip())
+    if not prompts:
+        raise InputError(f"{path}: is empty.", remedy)
+    return prompts
 
 
 def make_page(prompts: tuple[str, ...], out: Path, size: int, seed: int, stills: bool) -> None:
@@ -81,13 +93,30 @@ def make_page(prompts: tuple[str, ...], out: Path, size: int, seed: int, stills:
 
 
 def counted(key: Path, answers: Path) -> dict[str, int]:
-    """How often each was chosen."""
-    left, chosen = json.loads(key.read_text("utf-8")), json.loads(answers.read_text("utf-8"))
+    """How often each was chosen.
+
+    Raises:
+        InputError: a file cannot be read, or the answers are to another page.
+    """
+    remedy = "Give the folder of the page, and the answers that its button saved."
+    left, chosen = (_table(path, remedy) for path in (key, answers))
     result = {"model": 0, "plain": 0, "same": 0}
     for number, answer in chosen.items():
+        if number not in left or answer not in ("a", "b", "same"):
+            raise InputError(f"{answers}: pair {number}, '{answer}', is no answer to {key.parent}.", remedy)
         model_is_left = left[number] == "model"
         result["same" if answer == "same" else "model" if (answer == "a") == model_is_left else "plain"] += 1
     return result
+
+
+def _table(path: Path, remedy: str) -> dict[str, str]:
+    try:
+        table = json.loads(read_text(path, remedy))
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}).", remedy) from None
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: holds no answers.", remedy)
+    return table
 
 
 def _show(track: CoefficientTrack, clip: AudioClip, path: Path, size: int, stills: bool) -> None:
@@ -116,4 +145,4 @@ def _row(number: int, prompt: str, kind: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

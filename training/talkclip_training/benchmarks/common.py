@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from talkclip.files import check_writable
+
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.engine.pipeline import Pipeline
@@ -32,7 +34,7 @@ def run(description: str | None, measure: Callable[[Path, bool], Any]) -> None:
         measure: (folder it may write into, whether there is only one core) -> a dataclass of figures.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=check_writable, help="also write the figures to this file")
     target = parser.parse_args().json
     os.environ.update(_ONE_THREAD)
     pinned = _pin_to_one_core()

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from talkclip.exits import explained
 from talkclip_training.benchmarks.common import CLIP_S, PROMPT, another_prompt, best_backend, run, ten_seconds
 
 CORE = ("audio", "client", "coefficients", "phones", "protocol", "script", "style", "timeline", "track_io")
@@ -94,4 +95,4 @@ def _calls(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

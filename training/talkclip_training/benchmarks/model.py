@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from talkclip.exits import explained
 from talkclip_training.benchmarks.common import CLIP_S, another_prompt, best_backend, run, ten_seconds
 
 _RHUBARB = "rhubarb-lip-sync-wasm@0.1.8"
@@ -168,4 +169,4 @@ def _median(work: Callable[[], object], times: int, clock: Callable[[], float]) 
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

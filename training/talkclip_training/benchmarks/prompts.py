@@ -18,9 +18,11 @@ from talkclip.engine.pipeline import Pipeline
 from talkclip.engine.render.contact_sheet import contact_sheet
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
+from talkclip.exits import explained
 from talkclip.phones import BILABIALS, PhoneTrack
 from talkclip.timeline import PromptTimeline
 from talkclip_rigs.head import DefaultHead
+from talkclip_training.arguments import at_least
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 FPS = 60.0
@@ -41,7 +43,7 @@ TOUCHING_M = 5e-4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for prompts.png and curves.png")
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=at_least(64), default=256)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     clip, pipeline = load_audio(SAMPLES / "line.flac"), Pipeline.load()
@@ -101,4 +103,4 @@ def _open_frame(track: CoefficientTrack) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -29,6 +29,8 @@ from pathlib import Path
 import numpy as np
 
 from talkclip.client import Client, Frames, Job, SpeakRequest
+from talkclip.exits import explained
+from talkclip.files import check_writable
 from talkclip.timeline import PromptTimeline
 from talkclip_training.benchmarks.server_process import ServerProcess, serving
 from talkclip_training.benchmarks.server_soak import soak
@@ -78,10 +80,10 @@ class HourFigures:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=check_writable, help="also write the figures to this file")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="only the sixteen clients, for so long")
     parser.add_argument("--hour", action="store_true", help="also an hour of speech")
-    parser.add_argument("--plot", type=Path, default=Path("soak.png"), help="where the soak's plot goes")
+    parser.add_argument("--plot", type=check_writable, default=Path("soak.png"), help="where the soak's plot goes")
     given = parser.parse_args()
     found: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -196,4 +198,4 @@ def _cancel_time_s(client: Client, job: Job) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

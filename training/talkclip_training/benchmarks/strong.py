@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +21,8 @@ from talkclip.engine.layers.lips import lip_gap
 from talkclip.engine.pipeline import Pipeline
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
+from talkclip.exits import explained
+from talkclip.files import check_writable
 from talkclip.gains import LayerGains
 from talkclip.phones import PhoneTrack
 from talkclip.timeline import PromptTimeline
@@ -49,7 +50,7 @@ class Strong:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=check_writable, help="also write the figures to this file")
     target = parser.parse_args().json
     rows = measure()
     for row in rows:
@@ -90,4 +91,4 @@ def measure() -> list[Strong]:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.table import Table
 
 from talkclip.errors import InputError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, read_text
 
 TRAIN, TEST = "train", "test"
 AUDIO_SUFFIXES = (".m4a", ".wav", ".aac", ".flac", ".mp3")
@@ -200,11 +200,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     Raises:
         InputError: unreadable, not UTF-8, or a line that is no JSON object.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason}).", "Give a UTF-8 file, one JSON object a line.") from None
+    lines = read_text(path, "Give a UTF-8 file, one JSON object a line.").splitlines()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkclip.errors import InputError
+from talkclip.files import read_text
 from talkclip_training.corpora import clips as base
 from talkclip_training.corpora.clips import Clip, Defect, Fault, Index
 
@@ -147,9 +148,5 @@ def _holes(names: Sequence[Name], expected: Mapping[str, int]) -> list[Defect]:
 
 def _table(path: Path) -> dict[str, list[str]]:
     """First word of a line -> the others."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason}).", "Give the folder HDTF_dataset of MRzzm/HDTF.") from None
+    lines = read_text(path, "Give the folder HDTF_dataset of MRzzm/HDTF.").splitlines()
     return {words[0]: words[1:] for words in (line.split() for line in lines) if words}

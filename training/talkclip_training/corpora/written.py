@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkclip.engine.text.lexicon import EMOTIONS
-from talkclip.errors import InputError
+from talkclip.files import read_text
 from talkclip_rigs.facs import SIDES, AuMove
 
 KINDS = (
@@ -74,11 +74,7 @@ def read_written(path: Path) -> tuple[list[Written], list[BadLine]]:
     Raises:
         InputError: the file cannot be read or is not UTF-8.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason}).", "Give a UTF-8 file, one JSON object a line.") from None
+    lines = read_text(path, "Give a UTF-8 file, one JSON object a line.").splitlines()
     good, bad = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -23,6 +23,7 @@ from talkclip.engine.models.mouth import CORRECTED, KINDS, MouthModel, correctio
 from talkclip.engine.speech.features import FPS
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.media import load_audio
+from talkclip.exits import explained
 from talkclip.files import atomic_write
 from talkclip_training.mouth.train import WEIGHTS
 
@@ -112,4 +113,4 @@ def _gain(heard: list[Heard], take: str, column: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

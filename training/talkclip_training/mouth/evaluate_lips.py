@@ -16,10 +16,12 @@ from talkclip.engine.models.style_space import StyleSpace
 from talkclip.engine.motion import LearnedMotion, SpokenLine
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.media import load_audio
+from talkclip.exits import explained
 from talkclip.gains import LayerGains
 from talkclip.style import StyleTrack
 from talkclip.timebase import frame_count
 from talkclip.track_io import write_track
+from talkclip_training.arguments import files_in
 
 
 def main() -> None:
@@ -30,12 +32,13 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--model", type=Path, help="folder with face.onnx and style_space.npz (default: the shipped)")
     arguments = parser.parse_args()
+    sounds = files_in(arguments.clips, "*.flac", "*.wav")
     arguments.out.mkdir(parents=True, exist_ok=True)
     folder = arguments.model
     face = FaceModel.load() if folder is None else FaceModel(folder / "face.onnx")
     space = StyleSpace.load(None if folder is None else folder / "style_space.npz")
     front_end, motion = SpeechFrontEnd(arguments.backend, cache=None), LearnedMotion(MouthModel.load(), face, space)
-    for sound in sorted((*arguments.clips.glob("*.flac"), *arguments.clips.glob("*.wav"))):
+    for sound in sounds:
         analysis = front_end.analyse(load_audio(sound))
         n_frames = frame_count(analysis.clip.duration_s, arguments.fps)
         style = StyleTrack(space.name, arguments.fps, np.tile(space.neutral, (n_frames, 1)))
@@ -45,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

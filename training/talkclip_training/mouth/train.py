@@ -21,6 +21,7 @@ from talkclip.engine.models.mouth import CONTEXT, KINDS
 from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, AcousticFeatures, extract_features
 from talkclip.engine.speech.recognise import recognise
+from talkclip.exits import explained
 from talkclip.files import atomic_write
 from talkclip.phones import PhoneTrack
 from talkclip_training.mouth.corpus import (
@@ -126,4 +127,4 @@ def _correlations(examples: Sequence[Example], kind: str, weight: np.ndarray) ->
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

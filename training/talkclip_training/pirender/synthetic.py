@@ -18,6 +18,8 @@ from talkclip.engine.bfm import N_EXPRESSION
 from talkclip.engine.render.head_renderer import Camera, HeadRenderer
 from talkclip.engine.render.render_mesh import RenderMesh
 from talkclip.engine.tracking.identity import identity_basis, shaped_head
+from talkclip.exits import explained
+from talkclip_training.arguments import at_least
 from talkclip_training.tracking.landmark_places import random_expression
 
 # A key pose every so many frames; between them the face moves smoothly.
@@ -28,11 +30,12 @@ _TURN_RAD = (0.10, 0.25, 0.10)
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--people", type=int, default=24)
-    parser.add_argument("--frames", type=int, default=48, help="per person")
-    parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--people", type=at_least(1), default=24)
+    parser.add_argument("--frames", type=at_least(1), default=48, help="per person")
+    parser.add_argument("--size", type=at_least(32), default=96)
+    parser.add_argument("--seed", type=at_least(0), default=0)
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     for number in range(arguments.people):
         make_clip(arguments.out, number, arguments.frames, arguments.size, arguments.seed)
     print(f"{arguments.out}: {arguments.people} people, {arguments.frames} pictures each")
@@ -71,4 +74,4 @@ def _between(keys: np.ndarray, frames: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

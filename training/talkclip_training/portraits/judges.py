@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from talkclip.engine.tracking.landmarks import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, N_LANDMARKS, locate
+from talkclip.errors import InputError, TalkClipError
 
 # uint8 (H, W, 3) -> (468, 2 or 3) pixels; NaN where the judge has no such point.
 Judge = Callable[[np.ndarray], np.ndarray]
@@ -55,8 +56,12 @@ def fitting_judge(frame: np.ndarray) -> np.ndarray:
 
 def dlib_judge(path: Path) -> Judge:
     """dlib's trees."""
-    import dlib
-
+    try:
+        import dlib
+    except ModuleNotFoundError:
+        raise TalkClipError("dlib is not installed.", "Run: pip install dlib") from None
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file.", "Give shape_predictor_68_face_landmarks.dat.")
     predictor = dlib.shape_predictor(str(path))
 
     def judge(frame: np.ndarray) -> np.ndarray:

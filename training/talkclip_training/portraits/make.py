@@ -16,6 +16,7 @@ from talkclip.engine.render.head_renderer import Camera, HeadRenderer, Lighting
 from talkclip.engine.render.kinds import BROWS, HAIR, SKIN
 from talkclip.engine.render.render_mesh import RenderMesh
 from talkclip.engine.tracking.identity import identity_basis, shaped_head
+from talkclip.exits import explained
 
 SIZE = 640
 _SUPER = 4
@@ -215,4 +216,4 @@ def _smooth(points: list[tuple[float, float]], closed: bool = True) -> list[tupl
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

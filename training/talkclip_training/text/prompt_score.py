@@ -26,6 +26,7 @@ from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS, PhraseTable
 from talkclip.engine.text.pose import PromptStyler, expression_pose
 from talkclip.engine.text.understand import PromptReading, understand
+from talkclip.exits import explained
 from talkclip.timeline import PromptEdit
 from talkclip_rigs.facs import AuMove
 from talkclip_training.benchmarks.plain import PlainBaseline
@@ -214,4 +215,4 @@ LOOKS: dict[str, Callable[[Pose], bool]] = {
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

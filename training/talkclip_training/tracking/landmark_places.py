@@ -27,9 +27,11 @@ from talkclip.engine.render.render_mesh import RenderMesh
 from talkclip.engine.tracking.identity import identity_basis, shaped_head
 from talkclip.engine.tracking.landmarks import N_LANDMARKS, locate
 from talkclip.errors import InputError
+from talkclip.exits import explained
 from talkclip.files import atomic_write
 from talkclip_rigs.head import DefaultHead
 from talkclip_rigs.rotations import matrix_from_pitch_yaw_roll
+from talkclip_training.arguments import at_least
 
 SEED, SIZE_PX = 7, 320
 N_HEADS, FRAMES_PER_HEAD = 16, 60
@@ -50,20 +52,20 @@ PAIRS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--heads", type=int, default=N_HEADS)
-    path = parser.parse_args().out
-    pictures = _pictures(parser.parse_args().heads)
+    parser.add_argument("--out", type=Path, required=True, help="file of tracking.identities, to which this is added")
+    parser.add_argument("--heads", type=at_least(1), default=N_HEADS)
+    arguments = parser.parse_args()
+    with np.load(arguments.out, allow_pickle=False) as archive:
+        data = {key: archive[key] for key in archive.files}
+    pictures = _pictures(arguments.heads)
     marks = pictures.marks
     corners, shares = place(pictures.screen, marks)
     response, bias, deviation_m = respond(pictures, corners, shares)
-    with np.load(path, allow_pickle=False) as archive:
-        data = {key: archive[key] for key in archive.files}
     data |= {"landmark_corners": corners.astype(np.uint16), "landmark_shares": shares.astype(np.float32),
              "landmark_deviation_m": deviation_m.astype(np.float32),
              "response_10um": np.round(response / STEP_M).astype(np.int16),
              "bias_10um": np.round(bias / STEP_M).astype(np.int16)}  # fmt: skip
-    with atomic_write(path) as temporary, temporary.open("wb") as stream:
+    with atomic_write(arguments.out) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **data)
     print(f"{len(marks)} pictures; deviation {1000 * np.median(deviation_m):.2f} mm median, "
           f"{1000 * np.percentile(deviation_m, 90):.2f} mm in the worst tenth")  # fmt: skip
@@ -189,4 +191,4 @@ def _shares(corners: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    explained(main)

@@ -39,9 +39,11 @@ def read_pickled(path: str | Path, remedy: str) -> Any:
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{path}: holds more than tensors, which is not loaded ({reason}).", remedy) from None
+    except pickle.UnpicklingError:
+        # torch's own words advise to load it unsafely.
+        raise InputError(
+            f"{path}: is no file of torch's, or holds more than tensors, which is not loaded.", remedy
+        ) from None
     except _DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(f"{path}: cannot be read ({reason}).", remedy) from None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -37,12 +40,9 @@ def load_model(path: str | Path) -> TalkClipModel:
     Raises:
         InputError: unreadable file, no configuration in it, or weights that do not fit (all named).
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            text = (file.metadata() or {}).get(CONFIG_KEY)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: is not a safetensors file ({error}).", _REMEDY) from None
+    with _opened(path) as file:
+        text = (file.metadata() or {}).get(CONFIG_KEY)
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     if text is None:
         raise InputError(f"{path}: holds no TalkCLIP configuration.", _REMEDY)
     try:
@@ -53,3 +53,22 @@ def load_model(path: str | Path) -> TalkClipModel:
         model.text_style = None  # kept from public weights, before an adapter was trained
     load_strictly(model, state, str(path))
     return model.eval()
+
+
+def read_notes(path: str | Path) -> dict[str, str]:
+    """What `save_model` was given to note beside the weights.
+
+    Raises:
+        InputError: unreadable file.
+    """
+    with _opened(path) as file:
+        return {name: text for name, text in (file.metadata() or {}).items() if name != CONFIG_KEY}
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: is not a safetensors file ({error}).", _REMEDY) from None

@@ -14,6 +14,7 @@ import onnxruntime
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.bfm import N_EXPRESSION
 from talkclip.engine.bfm import WHERE_FROM as BFM_FROM
+from talkclip.engine.render.portrait.device import PROCESSOR, Device
 from talkclip.engine.render.portrait.person import Crop
 from talkclip.engine.tracking.cover import require_uncovered
 from talkclip.engine.tracking.landmarks import locate
@@ -26,6 +27,7 @@ WHERE_FROM = (
     "Get PIRenderer's weights from github.com/RenYurui/PIRender (non-commercial terms), then run: "
     "python -m talkclip_training.pirender.export WEIGHTS -o FILE.onnx"
 )
+_PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 # The training crops: the face's box, shifted up by a tenth of its height and enlarged.
 _UP, _LARGER = 0.10, 1.8
 
@@ -39,15 +41,16 @@ class NeuralRenderer:
         face: which face from the left and from 1; None: the only one.
         name: what errors call the picture.
         covered: take a face that seems to be covered all the same.
+        device: of `choose_device` with `neural`.
 
     The head keeps the neutral pose: how a head pose of ours is written in the model's angles is not known for sure.
     """
 
     def __init__(
         self, picture: np.ndarray, weights: str | Path, face: int | None = None, name: str = "portrait",
-        covered: bool = False,
+        covered: bool = False, device: Device = PROCESSOR,
     ) -> None:  # fmt: skip
-        self._session = _session(weights)
+        self._session = _session(weights, device)
         marks = locate(picture, face, name)
         if not covered:
             require_uncovered(picture, marks, name)
@@ -90,16 +93,21 @@ def require_bfm(track: CoefficientTrack) -> CoefficientTrack:
     return track
 
 
-def _session(weights: str | Path) -> onnxruntime.InferenceSession:
+def _session(weights: str | Path, device: Device) -> onnxruntime.InferenceSession:
     if not Path(weights).is_file():
         raise InputError(f"{weights}: PIRenderer's weights are not there.", WHERE_FROM)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(weights), options)
+        session = onnxruntime.InferenceSession(str(weights), options, providers=_PROVIDERS[device.kind])
     except Exception as error:  # onnxruntime raises many private kinds
         reason = str(error).splitlines()[0]
         raise InputError(f"{weights}: is no ONNX file of PIRenderer ({reason}).", WHERE_FROM) from None
+    if session.get_providers()[0] != _PROVIDERS[device.kind][0]:
+        raise InputError(
+            "onnxruntime cannot use CUDA here: a library of CUDA or cuDNN is missing.",
+            "Install those of its version, or draw with --device cpu.",
+        )
     names = ({i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()})
     if names != ({"portrait", "motion"}, {"picture"}):
         raise InputError(f"{weights}: is another model than PIRenderer.", WHERE_FROM)

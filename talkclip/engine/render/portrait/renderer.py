@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from talkclip.coefficients import ARKIT52, arkit_index
 from talkclip.engine.render.kinds import EYE, SKIN, TEETH, WET
 from talkclip.engine.render.portrait import kernels
+from talkclip.engine.render.portrait.device import PROCESSOR, Device, painter_on
 from talkclip.engine.render.portrait.flow import FlowField
 from talkclip.engine.render.portrait.geometry import (
     EYE_BACK,
@@ -29,7 +30,6 @@ from talkclip.engine.render.portrait.geometry import (
     project,
 )
 from talkclip.engine.render.portrait.light import PortraitLight, estimate_light, mouth_colors
-from talkclip.engine.render.portrait.painter import ArrayPainter
 from talkclip.engine.render.portrait.person import Person, lip_seam, unfolding_lids
 from talkclip.engine.render.portrait.plane import HairPlane
 from talkclip.engine.render.portrait.plates import EYE_EDGES, MOUTH_EDGE, brightest, make_plates, mouth_open
@@ -59,14 +59,18 @@ _MOUTH_PATCH_M, _EYE_PATCH_M, _COVER = 0.042, 0.024, 1.7
 class PortraitRenderer:
     """Draws one portrait in any expression.
 
+    Attributes:
+        scene: what all its frames share.
+
     Args:
         person: the fitted portrait (`fit_person`).
+        device: what pixels are painted on; geometry is always the processor's.
 
     Frames are pure functions of their arguments: equal coefficients give equal pictures. One renderer may be used by
     several threads at once.
     """
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, device: Device = PROCESSOR) -> None:
         self.person = person
         self.size = person.image.shape[0]
         self.mesh = RenderMesh(person.head)
@@ -81,8 +85,8 @@ class PortraitRenderer:
         gap = self._gap(screen) if mouth_open(person.landmarks) else None
         plates = make_plates(person.image, person.fine, person.landmarks, ids >= 0, gap)
         eyes = np.flatnonzero(self.mesh.side >= 0)
-        self._scene = Scene(self.size, self._front, self._n_front, self._source, eyes, plates, tuple(self._patches))
-        self._painter = ArrayPainter(self._scene)
+        self.scene = Scene(self.size, self._front, self._n_front, self._source, eyes, plates, tuple(self._patches))
+        self._painter = painter_on(device, self.scene)
         self.light = self._estimate_light(shown, ids)
         self._before = self.light.brightness(self._normals(shown))
         # What the default head's hair and lips hide may be open here: a floor keeps the quotient calm.
@@ -104,15 +108,20 @@ class PortraitRenderer:
             values: (52,) ARKit weights in Apple's order; 0 is the person's face at rest, whatever the portrait shows.
             head: (6,) pose in the columns of HEAD6, relative to the portrait's; None: as in the portrait.
         """
-        return self._painter.paint([self._geometry(values, head)])[0]
+        return self._painter.paint([self.geometry(values, head)])[0]
 
     def frame_rgba(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """The person alone -> uint8 (S, S, 4), straight alpha."""
-        return self._painter.paint_alone([self._geometry(values, head)])[0]
+        return self._painter.paint_alone([self.geometry(values, head)])[0]
+
+    def frames(self, values: np.ndarray, head: np.ndarray, alpha: bool = False) -> list[np.ndarray]:
+        """Several pictures at once, for values (B, 52) and poses (B, 6): what `frame` or `frame_rgba` gives of each."""
+        geometry = [self.geometry(row, pose) for row, pose in zip(values, head, strict=True)]
+        return self._painter.paint_alone(geometry) if alpha else self._painter.paint(geometry)
 
     def displacement(self, values: np.ndarray, head: np.ndarray | None = None) -> np.ndarray:
         """(S, S) how many pixels away each pixel's colour comes from."""
-        flow = FlowField(self._scene).at(self._geometry(values, head))
+        flow = FlowField(self.scene).at(self.geometry(values, head))
         return np.asarray(np.hypot(flow[..., 0], flow[..., 1]))
 
     def effective(self, values: np.ndarray) -> np.ndarray:
@@ -126,8 +135,8 @@ class PortraitRenderer:
         pose = np.zeros(6, np.float32) if head is None else np.asarray(head, np.float32)
         return self.mesh.pose(self.effective(values), pose), pose
 
-    def _geometry(self, values: np.ndarray, head: np.ndarray | None) -> FrameGeometry:
-        """Where everything is in a frame: all that is left to do is to colour pixels."""
+    def geometry(self, values: np.ndarray, head: np.ndarray | None = None) -> FrameGeometry:
+        """Where everything is in a frame: all that is left to do is to colour pixels. Arguments as of `frame`."""
         posed, pose = self._pose(values, head)
         normals = self._normals(posed)
         screen = self._project(posed.points)
@@ -190,12 +199,12 @@ class PortraitRenderer:
         if right <= left or bottom <= top:
             return None
         fine = self._project(points, float(SUPER), float(left), float(top))
-        fine[self._scene.eyes, 2] -= EYE_BACK
+        fine[self.scene.eyes, 2] -= EYE_BACK
         # Skin that folds over in a strong scowl must still hide the eye behind it: both sides are drawn.
         _, ids = draw(fine, patch.triangles, (bottom - top) * SUPER, (right - left) * SUPER, both_sides=True)
         chosen = np.empty((bottom - top, right - left), np.uint8)
         kernels.choose_pixels(
-            ids, patch.triangles, patch.kinds, self._source, closing, cover, self._scene.plates.zone, self._scene.fine,
+            ids, patch.triangles, patch.kinds, self._source, closing, cover, self.scene.plates.zone, self.scene.fine,
             SUPER, chosen,
         )  # fmt: skip
         return PatchGeometry(left, top, ids, fine, chosen, closing, cover, sealed)

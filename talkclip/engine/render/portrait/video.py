@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,8 @@ from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.bfm import solve_bfm_map
 from talkclip.engine.render.encode import check_target, is_sequence, write_video
-from talkclip.engine.render.frames import FrameSource
+from talkclip.engine.render.frames import FrameSource, Together
+from talkclip.engine.render.portrait.device import PROCESSOR, Device
 from talkclip.engine.render.portrait.neural import NeuralRenderer, motion_window, require_bfm
 from talkclip.engine.render.portrait.person import Crop, fit_person
 from talkclip.engine.render.portrait.renderer import PortraitRenderer
@@ -30,6 +31,9 @@ SIZE_MIN, SIZE_MAX = 128, 2048
 _MAX_PIXELS = 100_000_000
 # The pasted crop's edge, as a share of its side.
 _FEATHER = 0.04
+# Of pictures drawn at once on a graphics card: how many at most, and how many pixels they have at most, be it of the
+# enlarged portrait that colours are read from or of the whole picture.
+_TOGETHER, _TOGETHER_PIXELS = 16, 1 << 23
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +91,9 @@ def check_portrait_target(path: str | Path, settings: PortraitSettings) -> Path:
 
 def render_portrait(
     track: CoefficientTrack, portrait: str | Path, path: str | Path, audio: AudioClip | None = None, *,
-    settings: PortraitSettings | None = None, fps: float | None = None, metadata: Mapping[str, str] | None = None,
-    workers: int | None = None, progress: ProgressCallback | None = None, cancel: CancelCheck | None = None,
+    settings: PortraitSettings | None = None, device: Device = PROCESSOR, fps: float | None = None,
+    metadata: Mapping[str, str] | None = None, workers: int | None = None, progress: ProgressCallback | None = None,
+    cancel: CancelCheck | None = None,
 ) -> int:  # fmt: skip
     """Let a portrait act a track -> number of frames drawn.
 
@@ -97,6 +102,7 @@ def render_portrait(
             clock and is the first picture. Its head pose, if any, is relative to the portrait's.
         portrait: a picture file.
         path: .mp4, .mov, .mkv, or a folder for a sequence, which an interrupted run of the same request continues.
+        device: of `choose_device`, with `neural` where the settings have weights.
         audio, fps, metadata, workers, progress, cancel: as in `render_track`; stages "portrait" and "render".
 
     Raises:
@@ -107,7 +113,7 @@ def render_portrait(
     target = check_portrait_target(path, how)
     rate = fps if fps is not None else track.fps
     picture = read_picture(portrait)
-    source, moving = _acting(track, rate, picture, how, str(portrait), progress, cancel)
+    source, moving = _acting(track, rate, picture, how, device, str(portrait), progress, cancel)
     n_frames = source.n_frames
     if not is_sequence(target):
         frames = source.frames(workers)
@@ -128,52 +134,54 @@ def render_portrait(
 
 
 def portrait_frames(
-    track: CoefficientTrack, portrait: str | Path, settings: PortraitSettings,
+    track: CoefficientTrack, portrait: str | Path, settings: PortraitSettings, device: Device = PROCESSOR,
     progress: ProgressCallback | None = None, cancel: CancelCheck | None = None,
 ) -> FrameSource:  # fmt: skip
     """A portrait acting a track, a picture for each of its frames; arguments and errors as in `render_portrait`."""
-    return _acting(track, track.fps, read_picture(portrait), settings, str(portrait), progress, cancel)[0]
+    return _acting(track, track.fps, read_picture(portrait), settings, device, str(portrait), progress, cancel)[0]
 
 
 def _acting(
-    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, name: str,
+    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, device: Device, name: str,
     progress: ProgressCallback | None, cancel: CancelCheck | None,
 ) -> tuple[FrameSource, np.ndarray]:  # fmt: skip
     """-> the pictures, and everything that moves in them (T, n)."""
     report(progress, "portrait", 0.0, "finding the face")
     act = _neural if how.weights else _mesh
-    draw, moving = act(track, rate, picture, how, name)
+    source, moving = act(track, rate, picture, how, device, name)
     stop_if(cancel)
-    report(progress, "portrait", 1.0, "face fitted")
-    return FrameSource(len(moving), draw), moving
+    report(progress, "portrait", 1.0, f"face fitted; drawing on {device.name}")
+    return source, moving
 
 
 def _mesh(
-    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, name: str
-) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
-    """-> what draws frame k, and everything that moves (T, 52 + 6)."""
+    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, device: Device, name: str
+) -> tuple[FrameSource, np.ndarray]:
+    """-> the pictures, and everything that moves (T, 52 + 6)."""
     values, head = poses(track, rate, track.start_s, float(track.times_s[-1]))
     person = fit_person(picture, how.size, how.face, name, how.covered)
-    renderer = PortraitRenderer(person)
+    renderer = PortraitRenderer(person, device)
 
-    def frame(number: int) -> np.ndarray:
-        if how.alpha:
-            return renderer.frame_rgba(values[number], head[number])
-        drawn = renderer.frame(values[number], head[number])
-        return paste(picture, drawn, person.crop) if how.full else drawn
+    def several(numbers: Sequence[int]) -> list[np.ndarray]:
+        rows = list(numbers)
+        drawn = renderer.frames(values[rows], head[rows], how.alpha)
+        return [paste(picture, each, person.crop) for each in drawn] if how.full else drawn
 
-    return frame, np.concatenate([values, head], 1)
+    pixels = max(person.fine[..., 0].size, picture[..., 0].size if how.full else 0)
+    count = int(np.clip(_TOGETHER_PIXELS // pixels, 1, _TOGETHER)) if device.is_card else 1
+    moving = np.concatenate([values, head], 1)
+    return FrameSource(len(moving), lambda number: several([number])[0], Together(several, count)), moving
 
 
 def _neural(
-    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, name: str
-) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
-    """-> what draws frame k, and everything that moves (T, 64)."""
+    track: CoefficientTrack, rate: float, picture: np.ndarray, how: PortraitSettings, device: Device, name: str
+) -> tuple[FrameSource, np.ndarray]:
+    """-> the pictures, and everything that moves (T, 64)."""
     if track.space == "arkit52" and how.bfm:
         track = solve_bfm_map(how.bfm).converted(track)
     n_frames = frame_count(track.duration_s, rate)
     values, _ = require_bfm(track).sampled(frame_times(n_frames, rate, track.start_s))
-    renderer = NeuralRenderer(picture, how.weights, how.face, name, how.covered)
+    renderer = NeuralRenderer(picture, how.weights, how.face, name, how.covered, device)
 
     def frame(number: int) -> np.ndarray:
         drawn = renderer.frame(motion_window(values, number))
@@ -183,7 +191,7 @@ def _neural(
             return drawn
         return np.asarray(cv2.resize(drawn, (how.size, how.size), interpolation=cv2.INTER_CUBIC))
 
-    return frame, values
+    return FrameSource(len(values), frame), values
 
 
 def read_picture(path: str | Path) -> np.ndarray:
