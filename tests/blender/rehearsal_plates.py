@@ -14,7 +14,7 @@ import soundfile
 from talkclip.audio import AudioClip
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.render.frames import FrameSource
-from talkclip.engine.render.portrait.device import Device
+from talkclip.engine.render.portrait.device import PROCESSOR, Device
 from talkclip.progress import CancelCheck, ProgressCallback, stop_if
 from talkclip.protocol import Done, Message, PictureChunk, Render
 from talkclip.timebase import frame_count
@@ -62,7 +62,7 @@ def messages(
     n_frames = frame_count(end_s - order.audio.start_s, order.fps)
     track = CoefficientTrack("arkit52", ("jawOpen",), order.fps, np.zeros((n_frames, 1), np.float32))
     pictures = 0
-    for message in videos.render_messages(order, track, clip, portrait, progress, cancel):
+    for message in videos.render_messages(order, track, clip, portrait, PROCESSOR, progress, cancel):
         yield message
         pictures += isinstance(message, PictureChunk)
         while mode == "stall" and pictures >= PICTURES_BEFORE_TROUBLE:
