@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 from talkclip_rigs.flame import JOINTS, N_EXPRESSION, N_SHAPE, FlameModel
 
 MAX_BYTES: Final = 1 << 30
@@ -64,7 +65,7 @@ def _content(where: Path) -> bytes:
             raise InputError(f"{where}: is too large for a FLAME model.", WHERE_FROM)
         content = where.read_bytes()
     except OSError as error:
-        raise InputError(f"{where}: cannot be read ({error.strerror or error}).", WHERE_FROM) from None
+        raise unreadable(where, error, WHERE_FROM) from None
     if not content:
         raise InputError(f"{where}: is empty.", WHERE_FROM)
     return content

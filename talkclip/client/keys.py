@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 
 KEY_PATTERN = r"[0-9a-f]{64}"
 _MAX_FILE_BYTES = 10_000
@@ -73,7 +74,7 @@ def read_private(path: Path) -> dict[str, Any]:
         text = path.read_bytes()[:_MAX_FILE_BYTES].decode()
         data = json.loads(text)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).", "Make keys by `talkclip keys new`.") from None
+        raise unreadable(path, error, "Make keys by `talkclip keys new`.") from None
     except ValueError:
         data = None
     if not isinstance(data, dict):

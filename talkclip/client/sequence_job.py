@@ -14,7 +14,7 @@ from talkclip.client.request import SpeakRequest
 from talkclip.client.request_files import RequestFiles
 from talkclip.client.video_job import Drawing, drawn_order
 from talkclip.errors import InputError, TalkClipError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, unwritable
 from talkclip.protocol import (
     MAX_SPANS,
     Done,
@@ -141,7 +141,7 @@ class SequenceJob(Job):
             self._place.parent.mkdir(parents=True, exist_ok=True)
             self.folder, manifest = self._find_folder()
         except OSError as error:
-            raise _cannot_write(self._place.parent, error) from None
+            raise unwritable(self._place.parent, error) from None
         if manifest is not None:
             self._ask_for_the_rest(self.folder, manifest["n_frames"])
 
@@ -184,7 +184,7 @@ class SequenceJob(Job):
             with atomic_write(folder / MANIFEST) as temporary:
                 temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise _cannot_write(folder, error) from None
+            raise unwritable(folder, error) from None
 
     def add_picture(self, chunk: PictureChunk) -> None:
         """Take the next bytes of a picture; when it is whole, it becomes a file.
@@ -207,7 +207,7 @@ class SequenceJob(Job):
             with atomic_write(path) as temporary:
                 temporary.write_bytes(self._picture.getbuffer())
         except OSError as error:
-            raise _cannot_write(path, error) from None
+            raise unwritable(path, error) from None
         self._picture = io.BytesIO()
         self._written.append(chunk.frame)
 
@@ -282,7 +282,3 @@ def _spans(frames: list[int]) -> tuple[FrameSpan, ...]:
         else:
             spans.append(FrameSpan(frame, 1))
     return tuple(spans)
-
-
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be written ({error.strerror or error}).", "Is the disk full?")

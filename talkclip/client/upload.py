@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from talkclip.audio import AudioClip
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 from talkclip.protocol import PutChunk, PutState
 
 _HASH_STEP_BYTES = 1 << 20
@@ -143,7 +144,7 @@ class Upload:
         try:
             return self._file.read(count)
         except OSError as error:
-            raise InputError(f"{self.name}: cannot be read ({error.strerror}).", "Check the disk.") from None
+            raise unreadable(self.name, error, "Check the disk.") from None
 
 
 def _open(audio: Path | AudioClip, remedy: str) -> BinaryIO:
@@ -152,7 +153,7 @@ def _open(audio: Path | AudioClip, remedy: str) -> BinaryIO:
     try:
         return Path(audio).open("rb")
     except OSError as error:
-        raise InputError(f"{audio}: cannot be read ({error.strerror}).", remedy) from None
+        raise unreadable(audio, error, remedy) from None
 
 
 def _state_of(audio: Path | AudioClip) -> FileState | None:

@@ -12,8 +12,8 @@ from talkclip.client.job import Job, JobState
 from talkclip.client.request import SpeakRequest
 from talkclip.client.request_files import RequestFiles
 from talkclip.client.upload import Upload
-from talkclip.errors import InputError, TalkClipError
-from talkclip.files import atomic_write
+from talkclip.errors import TalkClipError
+from talkclip.files import atomic_write, unwritable
 from talkclip.protocol import Done, Message, ProtocolError, Render, VideoChunk, VideoHeader
 
 
@@ -132,7 +132,7 @@ class VideoJob(Job):
         try:
             self._stream.write(chunk.data)
         except OSError as error:
-            raise _cannot_write(self.target, error) from None
+            raise unwritable(self.target, error) from None
         self._received += len(chunk.data)
         self.chunks_to_credit += 1
 
@@ -149,7 +149,7 @@ class VideoJob(Job):
         try:
             self._resources.close()
         except OSError as error:
-            raise _cannot_write(self.target, error) from None
+            raise unwritable(self.target, error) from None
         self.video = VideoReply(self.target, done.n_frames, (header.width, header.height), done.notes, done.elapsed_s)
         self._done()
 
@@ -171,8 +171,4 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
         with atomic_write(target) as temporary, temporary.open("wb") as stream:
             yield stream
     except OSError as error:
-        raise _cannot_write(target, error) from None
-
-
-def _cannot_write(target: Path, error: OSError) -> InputError:
-    return InputError(f"{target}: cannot be written ({error.strerror or error}).", "Is the disk full?")
+        raise unwritable(target, error) from None

@@ -18,6 +18,7 @@ from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.engine.speech.cache import DiskCache, disk_cache
 from talkclip.engine.weights.registry import WEIGHTS
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 from talkclip.progress import CancelCheck, ProgressCallback
 from talkclip.track_io import SUFFIXES, parse_track
 
@@ -103,7 +104,7 @@ def _read(path: Path, name: str) -> CoefficientTrack:
         size = path.stat().st_size
         content = path.read_bytes() if size <= _MAX_TRACK_BYTES else b""
     except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror or error}).", "Check the path.") from None
+        raise unreadable(name, error, "Check the path.") from None
     if name.lower().endswith(".npz") and size <= _MAX_TRACK_BYTES:
         size = _unpacked_bytes(content)
     if size > _MAX_TRACK_BYTES:
@@ -151,7 +152,7 @@ def _hash_of(path: Path, name: str) -> str:
     except FileNotFoundError:
         raise InputError(f"{name}: there is no such file.", "Give a video, or a track (.csv, .json, .npz).") from None
     except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror or error}).", "Check the path.") from None
+        raise unreadable(name, error, "Check the path.") from None
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 
 _DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
 _LONGEST_HEADER = 1 << 24
@@ -27,7 +28,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).", "Give a safetensors file.") from None
+        raise unreadable(path, error, "Give a safetensors file.") from None
     try:
         length = int.from_bytes(data[:8], "little")
         if len(data) < 8 or not 2 <= length <= min(_LONGEST_HEADER, len(data) - 8):

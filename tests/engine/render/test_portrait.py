@@ -14,6 +14,7 @@ from PIL import Image
 from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
 from talkclip.engine.render.exr import linear_from_srgb, write_exr
 from talkclip.engine.render.head_renderer import HeadRenderer
+from talkclip.engine.render.portrait.eyeballs import find_irises, whole_iris
 from talkclip.engine.render.portrait.person import Person, fit_person
 from talkclip.engine.render.portrait.plates import fill
 from talkclip.engine.render.portrait.renderer import PortraitRenderer
@@ -25,6 +26,7 @@ from talkclip.errors import Cancelled, InputError
 from talkclip_training.portraits import make
 
 SIZE = 256
+PORTRAITS = Path(__file__).parents[3] / "docs" / "images" / "portraits"
 STILL = np.zeros(52, np.float32)
 
 
@@ -107,6 +109,54 @@ def test_the_mouth_opens_and_shows_teeth(renderer: PortraitRenderer) -> None:
 
 def test_lips_stay_shut_while_they_smile(renderer: PortraitRenderer) -> None:
     assert opening(renderer.frame(acting(mouthSmile=0.8))) < 0.06
+
+
+def test_a_photographed_smile_shuts_its_lips_and_keeps_both() -> None:
+    smiling = fit_person(read_picture(PORTRAITS / "photo_nasa.jpg"), SIZE)
+    drawn = PortraitRenderer(smiling)
+    rest = drawn.frame(STILL)
+    assert opening(smiling.image) > 0.12 and opening(rest) < 0.05
+    widths = [np.ptp(locate(drawn.frame(acting(mouthSmile=share))).points[[61, 291], 0]) for share in (0.0, 0.9)]
+    assert widths[1] > 1.06 * widths[0]
+    points = locate(rest).points[:, :2]
+    x, seam = ((points[13] + points[14]) / 2).round().astype(int)
+    column = rest[points[2, 1].astype(int) : points[17, 1].astype(int), x - 2 : x + 3].mean(1)
+    seam -= points[2, 1].astype(int)
+    line = seam - 3 + column[seam - 3 : seam + 4].sum(1).argmin()
+    redness = column[:, 0] / column[:, 1]
+    skin = np.median(redness[: line // 2])
+    # Lips above and below a line that is darker than either.
+    assert redness[line - 3] > skin + 0.06 and redness[line + 4] > skin + 0.06
+    assert column[line].sum() < 0.85 * min(column[line - 3].sum(), column[line + 4].sum())
+
+
+def test_a_look_aside_changes_nothing_but_the_eyes() -> None:
+    person = fit_person(read_picture(PORTRAITS / "inked.jpg"), SIZE)
+    drawn = PortraitRenderer(person)
+    aside = drawn.frame(acting(eyeLookOutLeft=0.8, eyeLookInRight=0.8)).astype(int)
+    moved = np.abs(aside - drawn.frame(STILL).astype(int)).max(2) > 12
+    corners = np.sort(person.landmarks[[133, 362], 0])
+    assert moved.sum() > 40 and not moved[:, int(corners[0]) : int(corners[1]) + 1].any()
+
+
+def test_what_lids_cover_of_an_iris_is_drawn() -> None:
+    picture = np.full((120, 240, 3), (236, 190, 158), np.float32)
+    y, x = np.mgrid[0:120, 0:240] + 0.5
+    edges, insides = [], []
+    for middle in (60, 180):
+        turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        edges.append(np.stack([middle + 40 * np.cos(turn), 60 - 8 * np.sin(turn)], 1))
+        insides.append(((x - middle) / 40) ** 2 + ((y - 60) / 8) ** 2 < 1)
+        picture[insides[-1]] = 240.0
+        picture[insides[-1] & (np.hypot(x - middle - 6, y - 60) < 16)] = (60, 90, 140)
+    irises = find_irises(picture, edges, insides)
+    assert irises is not None
+    for iris, inside, middle in zip(irises, insides, (60, 180), strict=True):
+        assert abs(iris.x - middle - 6) < 2 and abs(iris.radius - 16) < 2
+        colors, cover = whole_iris(picture, iris, inside)
+        hidden = (np.hypot(x - middle - 6, y - 60) < 12) & ~inside
+        assert (cover[hidden] == 1).all() and np.abs(colors[hidden] - (60, 90, 140)).max() < 12
+    assert find_irises(np.full_like(picture, 200.0), edges, insides) is None
 
 
 def test_blinks_hide_the_eyes(renderer: PortraitRenderer, person: Person) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from talkclip.engine.models.config import ModelConfig, config_from_dict
 from talkclip.engine.models.nets.losses import LossWeights
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +96,7 @@ def read_tables(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     try:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).", "Give a training configuration.") from error
+        raise unreadable(path, error, "Give a training configuration.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not TOML ({error}).", "See training/configs.") from error
     problems = [f"unknown table [{name}]" for name in tables if name not in kinds]

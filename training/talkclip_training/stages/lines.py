@@ -21,7 +21,7 @@ from talkclip.engine.speech import hama
 from talkclip.engine.speech.features import FPS, extract_features
 from talkclip.engine.speech.recognise import recognise
 from talkclip.errors import InputError
-from talkclip.files import atomic_write
+from talkclip.files import atomic_write, unreadable
 from talkclip.phones import Phone, PhoneTrack
 from talkclip.progress import ProgressCallback, report
 from talkclip.timebase import frame_count
@@ -102,7 +102,7 @@ def load_lines(path: Path) -> tuple[list[Line], dict[str, object]]:
             index = json.loads(str(data["index"]))
             arrays = {name: data[name].astype(np.float32) for name in data.files if name != "index"}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).", _MAKE_LINES) from None
+        raise unreadable(path, error, _MAKE_LINES) from None
     except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile):
         raise InputError(f"{path}: holds no spoken lines.", _MAKE_LINES) from None
     borders = np.concatenate([[0], np.cumsum(index["frames"])])

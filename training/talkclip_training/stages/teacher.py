@@ -18,6 +18,7 @@ from talkclip.engine.models.nets.diffusion import DenoisingModel
 from talkclip.engine.models.nets.model import TalkClipModel
 from talkclip.engine.models.nets.weights import load_model
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 from talkclip_training.performance.conditions import Played
 from talkclip_training.performance.play import Spoken, act
 
@@ -122,7 +123,7 @@ def read_matrix(path: Path, space: str) -> np.ndarray:
         with np.load(path, allow_pickle=False) as data:
             matrix = np.asarray(data[MATRIX], np.float32)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).", _matrix_remedy(space)) from None
+        raise unreadable(path, error, _matrix_remedy(space)) from None
     except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile):
         raise InputError(f"{path}: is no npz with an array '{MATRIX}' of numbers.", _matrix_remedy(space)) from None
     _check_matrix(space, matrix)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from talkclip.engine.render.portrait.eyeballs import find_irises, whole_iris
 from talkclip.engine.tracking.networks import MASK_SIZE_PX, person_raw
 
 # Landmarks around the openings, in order along their edges.
@@ -30,6 +31,8 @@ _CORE_SHARE, _REACH_SHARE, _RING_SHARE = 0.15, 0.5, 0.9
 _OTHER, _OTHER_SPREADS = 30.0, 3.5
 # Landmarks of an eye's edge that belong to the upper lid; its lashes: thickness as a share of its length, strength.
 _UPPER_LID, _LASH_SHARE, _LASHES, _LASH_POINTS = 9, 0.055, 0.9, 60
+# Of what is not iris between the lids, the darker part (per cent) is lashes, shade, and skin.
+_WHITES, _LID_SHADE = 60, 0.45
 # The skin that lids are made of is at least so bright as a share of the median around.
 _DARK_SHARE = 0.75
 
@@ -254,7 +257,9 @@ def _lids(skin: np.ndarray, landmarks: np.ndarray, regions: list[np.ndarray]) ->
         around = _grown(region, max(2.0, 0.12 * height))
         ring = _grown(region, max(5.0, 0.5 * height)) & ~around
         dark = light < _DARK_SHARE * np.median(light[ring])
-        filled = fill(skin, (~around & ~(ring & dark)).astype(np.float32))
+        # Ink in the crease would be drawn out over the lid as it unfolds.
+        around |= _grown(ring & dark, max(1.0, 0.04 * height))
+        filled = fill(skin, (~around).astype(np.float32))
         soft = cv2.GaussianBlur(around.astype(np.float32), (0, 0), max(1.0, 0.04 * height))[..., None]
         out += soft * (filled - out)
         points = landmarks[list(edge)]
@@ -311,7 +316,28 @@ def _lash_color(picture: np.ndarray, zone: np.ndarray, edge: np.ndarray) -> np.n
 
 
 def _eyeballs(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    inside = np.zeros(picture.shape[:2], bool)
-    for edge in EYE_EDGES:
-        inside |= _opening(picture.shape, landmarks[list(edge)], 0)
-    return fill(picture, inside.astype(np.float32)) if inside.any() else picture
+    """The picture between the lids; around, its whites, and what the lids cover of the irises."""
+    edges = [landmarks[list(edge)] for edge in EYE_EDGES]
+    insides = [_opening(picture.shape, points, 0) for points in edges]
+    if not all(inside.any() for inside in insides):
+        return picture
+    irises = find_irises(picture, edges, insides)
+    if irises is None:
+        return fill(picture, np.maximum(*insides).astype(np.float32))
+    right = np.arange(picture.shape[1]) < np.mean([points[:, 0].mean() for points in edges])
+    out = np.empty_like(picture)
+    for columns, iris, points, inside in zip((right, ~right), irises, edges, insides, strict=True):
+        colors, cover = whole_iris(picture, iris, inside)
+        # Skin and lashes within the landmarks are never as bright in all three colours as the white.
+        free, bright = inside & (cover == 0), picture.min(2)
+        white = free & (bright >= np.percentile(bright[free], _WHITES)) if free.any() else inside
+        ball = fill(picture, white.astype(np.float32))
+        ball += cover[..., None] * (colors - ball)
+        # What a rising lid uncovers lies in its shade.
+        rows = np.arange(len(picture), dtype=np.float32)[:, None, None]
+        top, bottom = points[:, 1].min(), points[:, 1].max()
+        ball *= 1.0 - _LID_SHADE * np.clip((0.5 * (top + bottom) - rows) / max(0.5 * (bottom - top), 1.0), 0, 1)
+        shown = _shrunk(inside, 1)
+        ball[shown] = picture[shown]
+        out[:, columns] = ball[:, columns]
+    return out
