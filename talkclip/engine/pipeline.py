@@ -19,6 +19,7 @@ from talkclip.engine.motion import LayeredMotion, LearnedMotion, MotionModel, Sp
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_mix import StyleMixer
+from talkclip.engine.text.edits import notes_on
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.engine.text.style_coder import StyleCoder
@@ -130,7 +131,8 @@ class Pipeline:
         report(progress, "motion", 1.0, "Animated")
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        return AnimateResult(track, analysis.phones, timeline, readings, analysis.notes, layers)
+        unread = notes_on((edit.text for segment in timeline.segments for edit in segment.edits), self._styler.read)
+        return AnimateResult(track, analysis.phones, timeline, readings, (*analysis.notes, *unread), layers)
 
     def _drawn(
         self, analysis: SpeechAnalysis, style: StyleTrack, request: AnimateRequest

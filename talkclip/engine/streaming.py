@@ -27,6 +27,7 @@ from talkclip.engine.pipeline import Pipeline, placed, require_segments
 from talkclip.engine.request import AnimateRequest, AnimateResult
 from talkclip.engine.speech.frontend import SpeechAnalysis, SpeechFrontEnd
 from talkclip.engine.style_cache import StyleCache, default_style_disk
+from talkclip.engine.text.edits import notes_on
 from talkclip.engine.text.style_coder import StyleCoder
 from talkclip.engine.text.understand import PromptReading
 from talkclip.gains import LayerGains
@@ -236,7 +237,8 @@ class StreamingPipeline(Pipeline):
     def _finished(self, analysis: SpeechAnalysis, timeline: PromptTimeline) -> Finished:
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        return Finished(analysis.phones, timeline, readings, analysis.notes)
+        unread = notes_on((edit.text for segment in timeline.segments for edit in segment.edits), self._styler.read)
+        return Finished(analysis.phones, timeline, readings, (*analysis.notes, *unread))
 
 
 def _plays(timeline: PromptTimeline, uids: Collection[str], style: StyleTrack) -> np.ndarray:

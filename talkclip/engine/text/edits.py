@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from talkclip.engine.text import lexicon
+from talkclip.engine.text.understand import PromptReading
 
 MORE, LESS, ADD = "more", "less", "add"
 _JOINTS = re.compile(r"[,;.]\s+|\s+(?:and|but)\s+(?=(?:\w+ ){0,2}(?:less|more|fewer|no)\b)|\s+but\s+", re.IGNORECASE)
@@ -43,6 +45,12 @@ def read_changes(text: str) -> tuple[Change, ...]:
     if all(change is None for change in changes):
         return (Change(ADD, text),)
     return tuple(c or Change(ADD, part) for c, part in zip(changes, parts, strict=True))
+
+
+def notes_on(edits: Iterable[str], read: Callable[[str], PromptReading]) -> tuple[str, ...]:
+    """What the user should know of edits that say nothing about the face; `read` is a styler's."""
+    unread = [text for text in edits if any(c.text and not read(c.text).understood for c in read_changes(text))]
+    return tuple(f"Edit '{text[:80]}': not understood, it changes nothing." for text in dict.fromkeys(unread))
 
 
 def _change(text: str) -> Change | None:

@@ -105,7 +105,7 @@ class PromptStyler:
         Args:
             prompt: how the line is spoken; "" is neutral.
             edits: each adds its weight times its own pose and takes as much away where the weight is negative; a
-                "neutral" edit fades the base by its weight, "no smile" what it denies, and commands such as
+                "neutral" edit fades the base by its weight, one that is not understood changes nothing, "no smile" what it denies, and commands such as
                 "less smile" or "soften the eyes" change what is there (`edits.py`).
             intensity: 0 (neutral) .. 2, scale of the prompt's own pose.
             felt: see `expression_pose`; of the prompt, not of the edits.
@@ -147,7 +147,7 @@ def _added(code: np.ndarray, reading: PromptReading | None, weight: float) -> np
         for emotion in reading.denied_emotions:
             code = _less_of(code, emotion, 1 - fade)
     elif not pose.any():
-        return fade * code
+        return fade * code if reading is None or reading.understood else code
     if weight < 0:
         return _taken_away(code, pose, -weight)
     if reading is not None:

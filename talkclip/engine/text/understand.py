@@ -70,6 +70,7 @@ class PromptReading:
         regions: "eyes", "brows", "mouth" -> a feeling of that part only.
         notes: what the user should know (nothing understood, another language, ...).
         arousal: 0..1, how much energy is in it; `CALM` is ordinary speech.
+        understood: False where no word of it says anything about the face, not even that it is at rest.
     """
 
     prompt: str
@@ -84,6 +85,7 @@ class PromptReading:
     notes: tuple[str, ...]
     lessened_units: tuple[int, ...] = ()
     arousal: float = CALM
+    understood: bool = True
 
     def summary(self) -> str:
         """One line: what was understood."""
@@ -149,13 +151,20 @@ def understand(prompt: str, model: GuessModel) -> PromptReading:
     lessened = tuple(dict.fromkeys(au for c in clauses for au in c.lessened if not _stated(au, stated)))
     return PromptReading(
         prompt, clauses, emotions, intensity, stated, implied, denied_units, denied, regions, tuple(notes),
-        lessened,
+        lessened, _arousal(emotions, intensity, guess), guess is not None or any(map(_says_something, clauses)),
     )  # fmt: skip
 
 
 def _left_out(cleaned: Cleaned) -> str:
     what = ", ".join(cleaned.left_out)[:80]
     return f"No direction: '{what}' (" + ("left out)." if cleaned.text else "the face stays neutral).")
+
+
+def _says_something(clause: Clause) -> bool:
+    return bool(
+        clause.moves or clause.feelings or clause.regions or clause.lessened or clause.denied_units
+        or clause.denied_feelings
+    )  # fmt: skip
 
 
 def _arousal(emotions: Mapping[str, float], intensity: float, guess: Guess | None) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from talkclip.coefficients import arkit_index
-from talkclip.engine.text.edits import ADD, LESS, MORE, Change, read_changes
+from talkclip.engine.text.edits import ADD, LESS, MORE, Change, notes_on, read_changes
 from talkclip.engine.text.pose import PromptStyler
 from talkclip.timeline import PromptEdit
 
@@ -83,3 +83,13 @@ def test_an_added_movement_pushes_its_opposite_away(styler: PromptStyler) -> Non
 def test_less_in_a_prompt_lowers_the_rest(styler: PromptStyler) -> None:
     assert 0 < styler.code("furious, less brow")[BROW] < 0.6 * styler.code("furious")[BROW]
     assert not styler.code("less smile").any()
+
+
+def test_an_edit_that_says_nothing_changes_nothing_and_is_told(styler: PromptStyler) -> None:
+    delighted = styler.code("delighted")
+    for text in ("xyzzy", "qwrtp, blorf"):
+        np.testing.assert_array_equal(styler.code("delighted", [PromptEdit(text, 0.4)]), delighted)
+        assert notes_on([text], styler.read) == (f"Edit '{text}': not understood, it changes nothing.",)
+    for text in ("neutral", "less smile", "soften the eyes", "no smile", "angrier", "wrinkle the nose"):
+        assert (styler.code("delighted", [PromptEdit(text, 0.4)]) != delighted).any(), text
+        assert notes_on([text], styler.read) == ()

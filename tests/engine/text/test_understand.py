@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS, degrees, feeling_words, movement_words
 from talkclip.engine.text.pose import PromptStyler
+from talkclip.style import CALM
 from talkclip_rigs.facs import action_units
 
 
@@ -113,3 +114,8 @@ def test_tables_are_complete() -> None:
     for words, movement in movement_words().items():
         assert all(au in action_units() for au, _ in movement.units), words
     assert all(0 < factor < 2 for _, factor in degrees().items())
+
+
+def test_arousal_follows_what_is_felt(styler: PromptStyler) -> None:
+    calm, raging, mourning = (styler.read(prompt).arousal for prompt in ("", "boiling with rage", "quietly grieving"))
+    assert calm == CALM and raging > 0.6 and mourning < raging - 0.2
