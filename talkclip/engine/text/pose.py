@@ -105,8 +105,9 @@ class PromptStyler:
         Args:
             prompt: how the line is spoken; "" is neutral.
             edits: each adds its weight times its own pose and takes as much away where the weight is negative; a
-                "neutral" edit fades the base by its weight, one that is not understood changes nothing, "no smile" what it denies, and commands such as
-                "less smile" or "soften the eyes" change what is there (`edits.py`).
+                "neutral" edit fades the base by its weight, one that is not understood changes nothing, "no smile"
+                takes what it denies, and commands such as "less smile" or "soften the eyes" change what is there
+                (`edits.py`).
             intensity: 0 (neutral) .. 2, scale of the prompt's own pose.
             felt: see `expression_pose`; of the prompt, not of the edits.
 
