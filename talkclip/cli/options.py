@@ -18,6 +18,7 @@ from talkclip.timeline import PromptEdit, PromptTimeline
 if TYPE_CHECKING:
     from talkclip.audio import AudioClip
     from talkclip.engine.request import AnimateRequest, StyleClip
+    from talkclip.engine.style_clips import StyleClips
     from talkclip.progress import ProgressCallback
 
 _SIZE_MIN, _SIZE_MAX = 64, 2048
@@ -121,8 +122,15 @@ class Direction:
                 f"--style-weight {self.style_weight:g} is out of range.", "Use 0 (the prompt alone) to 1 (the video)."
             )
 
-    def request(self, clip: AudioClip, progress: ProgressCallback | None = None) -> AnimateRequest:
+    def request(
+        self, clip: AudioClip, progress: ProgressCallback | None = None, clips: StyleClips | None = None
+    ) -> AnimateRequest:
         """The pipeline's request for a loaded clip; a style video is tracked here, which `progress` follows.
+
+        Args:
+            clip: the speech.
+            progress: stage "track".
+            clips: who reads style videos, where several requests share what was read; None: this one alone.
 
         Raises:
             InputError: a file or value cannot be used.
@@ -145,21 +153,26 @@ class Direction:
             space=self.space,
             gains=LayerGains(mouth=self.mouth, blinks=self.blinks, head=self.head),
             seed=self.seed,
-            styles=self._styles(progress),
+            styles=self._styles(progress, clips),
         )
 
-    def _styles(self, progress: ProgressCallback | None) -> tuple[StyleClip, ...]:
+    def _styles(self, progress: ProgressCallback | None, clips: StyleClips | None) -> tuple[StyleClip, ...]:
         """The style clip that is asked for, of the whole line."""
         if self.style_video is None:
             return ()
         from talkclip.engine.request import StyleClip
         from talkclip.engine.style_clips import StyleClips
 
-        weight = self.style_weight
-        if weight is None:
-            weight = 0.5 if self.prompt or self.script or self.timeline or self.edits else 1.0
-        track = StyleClips.default().track(self.style_video, str(self.style_video), progress=progress)
+        weight = style_share(self.style_weight, self.prompt, self.script, self.timeline, self.edits)
+        track = (clips or StyleClips.default()).track(self.style_video, str(self.style_video), progress=progress)
         return (StyleClip(track, weight),)
+
+
+def style_share(weight: float | None, *beside: object) -> float:
+    """A style clip's share: `weight` if given, else half where something `beside` it says how to speak too, else 1."""
+    if weight is not None:
+        return weight
+    return 0.5 if any(beside) else 1.0
 
 
 def transcript(text: str | None) -> str | None:

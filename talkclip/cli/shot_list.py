@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from talkclip import __version__
+from talkclip.cli import cells as cells_of
 from talkclip.cli import options
 from talkclip.cli.table import found, read_table
 from talkclip.errors import InputError
 from talkclip.script import parse_script
 from talkclip.shots import ENGINES, VIEWS, ShotOrder
-from talkclip.timeline import INTENSITY_MAX, PromptTimeline
+from talkclip.timeline import PromptTimeline
 
 COLUMNS = (
     "id", "blend", "character", "preset", "audio", "strip", "start_frame", "prompt", "script", "timeline", "transcript",
@@ -125,31 +126,31 @@ def _order(cells: Mapping[str, str], folder: Path) -> ShotOrder:
         raise InputError(f"{' and '.join(of_prompt)} {verb} to a prompt.", remedy)
     if cells.get("script"):
         parse_script(cells["script"])
-    timeline = _file(cells, "timeline", folder)
+    timeline = cells_of.file_named(cells, "timeline", folder)
     if timeline:
         PromptTimeline.read(Path(timeline))
     text = cells.get("transcript", "")
     if text.lower().endswith(".txt"):
         text = str(found(text, folder))
-    preset = cells.get("preset", "")
+    preset, edits = cells.get("preset", ""), cells_of.edits(cells)
     output, video = _target(cells, "output", ".blend", folder), _target(cells, "video", ".mp4", folder)
     if not output and not video:
         raise InputError("asks for nothing.", "Fill the column output or video.")
     return ShotOrder(
-        blend=_file(cells, "blend", folder, ".blend"),
+        blend=cells_of.file_named(cells, "blend", folder, ".blend"),
         character=cells.get("character", ""),
-        preset=_file(cells, "preset", folder) if preset.lower().endswith(".json") else preset,
-        audio=_file(cells, "audio", folder),
+        preset=cells_of.file_named(cells, "preset", folder) if preset.lower().endswith(".json") else preset,
+        audio=cells_of.file_named(cells, "audio", folder),
         strip=cells.get("strip", ""),
         start_frame=_whole(cells, "start_frame", -_FRAME_MAX, _FRAME_MAX),
         prompt=cells.get("prompt", ""),
         script=cells.get("script", ""),
         timeline=timeline,
         transcript=options.transcript(text or None) or "",
-        intensity=_intensity(cells),
-        edits=options.parse_edits([edit for edit in cells.get("edit", "").split(";") if edit.strip()]),
-        style_video=_file(cells, "style_video", folder),
-        style_weight=_style_weight(cells),
+        intensity=cells_of.intensity(cells),
+        edits=edits,
+        style_video=cells_of.file_named(cells, "style_video", folder),
+        style_weight=options.style_share(cells_of.style_weight(cells), cells.get("prompt"), edits),
         seed=_whole(cells, "seed", 0, 2**31 - 1),
         view=_choice(cells, "view", VIEWS, ""),
         engine=_choice(cells, "engine", ENGINES, ENGINES[0]),
@@ -173,19 +174,6 @@ def _exclude(cells: Mapping[str, str], *columns: str) -> None:
         raise InputError(f"{given[0]} and {given[1]} exclude each other.", f"Fill one of {', '.join(columns)}.")
 
 
-def _file(cells: Mapping[str, str], column: str, folder: Path, suffix: str = "") -> str:
-    """The absolute path of a file that is there; "" where none is named."""
-    name = cells.get(column, "")
-    if not name:
-        return ""
-    path = found(name, folder).absolute()
-    if not path.is_file():
-        raise InputError(f"{column} {name}: there is no such file.", "Check the name; files may lie beside the table.")
-    if suffix and path.suffix.lower() != suffix:
-        raise InputError(f"{column} {name}: does not end in {suffix}.", f"Name a {suffix} file.")
-    return str(path)
-
-
 def _whole(cells: Mapping[str, str], column: str, low: int, high: int) -> int | None:
     text = cells.get(column, "").removesuffix("%").strip() if column == "size" else cells.get(column, "")
     if not text:
@@ -196,28 +184,6 @@ def _whole(cells: Mapping[str, str], column: str, low: int, high: int) -> int | 
         raise InputError(f"{column} '{text}' is no whole number.", f"Use {low} to {high}.") from None
     if not low <= value <= high:
         raise InputError(f"{column} {value} is out of range.", f"Use {low} to {high}.")
-    return value
-
-
-def _intensity(cells: Mapping[str, str]) -> float:
-    return _number(cells, "intensity", 1.0, INTENSITY_MAX, "Use 0 (neutral) to 2 (twice).")
-
-
-def _style_weight(cells: Mapping[str, str]) -> float:
-    """The clip's share; as for `talkclip animate`, half of it beside a prompt or an edit."""
-    if cells.get("style_weight") and not cells.get("style_video"):
-        raise InputError("style_weight belongs to style_video.", "Name the video, or leave style_weight empty.")
-    default = 0.5 if cells.get("prompt") or cells.get("edit") else 1.0
-    return _number(cells, "style_weight", default, 1.0, "Use 0 (the prompt alone) to 1 (the video alone).")
-
-
-def _number(cells: Mapping[str, str], column: str, default: float, most: float, remedy: str) -> float:
-    try:
-        value = float(cells.get(column) or default)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise InputError(f"{column} '{cells[column]}' is out of range.", remedy)
     return value
 
 
