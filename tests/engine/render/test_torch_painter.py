@@ -122,6 +122,24 @@ def test_a_card_without_memory_is_explained(
         pair[1].frame(STILL)
 
 
+def test_a_card_that_not_even_the_portrait_fits_into_is_explained(
+    pair: tuple[PortraitRenderer, PortraitRenderer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 5
+
+    def nearly_full(self: TorchPainter, values: np.ndarray) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return torch.from_numpy(np.ascontiguousarray(values))
+
+    monkeypatch.setattr(TorchPainter, "_put", nearly_full)
+    size = pair[0].size
+    with pytest.raises(InputError, match=rf"too little memory for portraits of {size} pixels.*--device cpu"):
+        devices.painter_on(Device("cuda", "CUDA (a test)"), pair[0].scene)
+
+
 # Batches -----------------------------------------------------------------------------------------------------------
 
 

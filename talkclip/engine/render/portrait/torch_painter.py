@@ -57,12 +57,21 @@ class TorchPainter:
         scene: the portrait.
         device: of torch, such as "cuda" or "cpu".
 
+    Raises:
+        InputError: the device has too little memory, for the portrait or for the frames to paint.
+
     Frames on the device at the same time need its memory: threads paint one after the other.
     """
 
     def __init__(self, scene: Scene, device: str) -> None:
         self._scene, self._device = scene, torch.device(device)
-        plates = scene.plates
+        self._turns = threading.Lock()
+        with self._enough_memory():
+            self._bring()
+
+    def _bring(self) -> None:
+        """What all frames share, onto the device."""
+        scene, plates = self._scene, self._scene.plates
         self._triangles = self._put(scene.triangles).long()
         self._source = self._put(scene.source)
         self._eyes = self._put(scene.eyes).long()
@@ -81,7 +90,6 @@ class TorchPainter:
             )
         )
         self._pyramid = torch.tensor(_PYRAMID, device=self._device)
-        self._turns = threading.Lock()
 
     def paint(self, frames: Sequence[FrameGeometry]) -> list[np.ndarray]:
         """See `Painter.paint`."""
@@ -100,9 +108,13 @@ class TorchPainter:
     def _work(self) -> Iterator[None]:
         """The device is ours, and computes in full precision and always the same."""
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with self._enough_memory(), self._turns, torch.inference_mode(), exact:
+            yield
+
+    @contextlib.contextmanager
+    def _enough_memory(self) -> Iterator[None]:
         try:
-            with self._turns, torch.inference_mode(), exact:
-                yield
+            yield
         except torch.OutOfMemoryError:
             raise InputError(
                 f"The graphics card has too little memory for portraits of {self._scene.size} pixels.",
