@@ -52,6 +52,18 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def checked_output(path: Path, suffixes: tuple[str, ...]) -> Path:
+    """Refuse a result path that cannot work, before any work is done.
+
+    Raises:
+        InputError: other ending, missing folder, one that cannot be written to, or a folder in its place.
+    """
+    if path.suffix.lower() not in suffixes and not path.is_dir():
+        problem = f"cannot write '{path.suffix}' files" if path.suffix else "has no ending, which chooses the format"
+        raise InputError(f"{path}: {problem}.", f"Use a name that ends in {', '.join(suffixes)}.")
+    return check_writable(path)
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary sibling of `path` to write to; rename it to `path` on success, remove it on failure.

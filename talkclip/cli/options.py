@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from talkclip.errors import InputError
-from talkclip.files import check_writable, read_text
+from talkclip.files import checked_output, read_text
 from talkclip.phones import read_phones
 from talkclip.script import ScriptPart, parse_script
 from talkclip.timebase import parse_fps
@@ -213,18 +213,6 @@ def check_size(size: int) -> None:
     """Raise InputError for a size of pictures, in pixels, that nothing is drawn in."""
     if not _SIZE_MIN <= size <= _SIZE_MAX:
         raise InputError(f"--size {size} is out of range.", f"Use {_SIZE_MIN} to {_SIZE_MAX}.")
-
-
-def checked_output(path: Path, suffixes: tuple[str, ...]) -> Path:
-    """Refuse a result path that cannot work, before any work is done.
-
-    Raises:
-        InputError: other ending, missing folder, one that cannot be written to, or a folder in its place.
-    """
-    if path.suffix.lower() not in suffixes and not path.is_dir():
-        problem = f"cannot write '{path.suffix}' files" if path.suffix else "has no ending, which chooses the format"
-        raise InputError(f"{path}: {problem}.", f"Use a name that ends in {', '.join(suffixes)}.")
-    return check_writable(path)
 
 
 __all__ = ["Direction", "checked_output", "parse_edits", "parse_fps", "transcript"]

@@ -19,6 +19,8 @@ pytest.importorskip("torch")
         ("portraits.sheet", ["--portraits", "gone", "--out", "s.jpg"], "gone"),
         ("portraits.sheet", ["--portraits", "empty", "--out", "s.jpg"], "*.jpg"),
         ("portraits.sheet", ["--portraits", "empty", "--out", "gone/s.jpg"], "gone/s.jpg"),
+        ("portraits.sheet", ["--portraits", "empty", "--out", "s.txt"], "s.txt: cannot write '.txt' files"),
+        ("portraits.sheet", ["--portraits", "empty", "--out", "s"], "s: has no ending"),
         ("portraits.measure", ["--portraits", "empty"], "*.jpg"),
         ("portraits.measure", ["--portraits", "empty", "--json", "gone/f.json"], "gone/f.json"),
         ("portraits.make", ["--out", "text.txt"], "text.txt"),
@@ -34,6 +36,10 @@ pytest.importorskip("torch")
         ("text.movement_score", ["gone.jsonl"], "gone.jsonl"),
         ("text.movement_score", ["text.txt"], "text.txt:1"),
         ("text.movement_score", ["rows.jsonl"], "rows.jsonl:1"),
+        ("text.prompt_score", ["gone.jsonl"], "gone.jsonl"),
+        ("text.prompt_score", ["text.txt"], "text.txt:1: is no JSON"),
+        ("text.prompt_score", ["rows.jsonl"], "rows.jsonl:1: has no id, group, prompt"),
+        ("text.prompt_score", ["nothing.jsonl"], "nothing.jsonl: holds no prompts"),
         ("mouth.captured", ["--mocap", "gone"], "gone"),
         ("mouth.evaluate_lips", ["--clips", "empty", "--out", "tracks"], "*.flac"),
         ("tracking.identities", ["--out", "gone/i.npz"], "gone/i.npz"),
@@ -55,6 +61,7 @@ def test_bad_input_is_one_clear_line(
     (tmp_path / "clips" / "metadata.csv").write_text("a|b|c\n")
     (tmp_path / "text.txt").write_text("no more than text\n")
     (tmp_path / "rows.jsonl").write_text('{"text": "smiling"}\n')
+    (tmp_path / "nothing.jsonl").write_text("\n")
     before = sorted(tmp_path.rglob("*"))
     module = importlib.import_module(f"talkclip_training.{tool}")
     monkeypatch.chdir(tmp_path)

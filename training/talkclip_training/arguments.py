@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from talkclip.errors import InputError
+from talkclip.files import checked_output
 
 
 def at_least(low: int) -> Callable[[str], int]:
@@ -22,6 +23,11 @@ def at_least(low: int) -> Callable[[str], int]:
         return value
 
     return whole
+
+
+def result_file(*suffixes: str) -> Callable[[str], Path]:
+    """A `type` for argparse: a file to write, with one of these endings, such as ".jpg"."""
+    return lambda text: checked_output(Path(text), suffixes)
 
 
 def files_in(folder: Path, *patterns: str) -> list[Path]:

@@ -52,6 +52,15 @@ def test_check_passes_and_fails(place: Path, tmp_path: Path) -> None:
         assert kind in done.stdout or kind == "family in two files"
 
 
+def test_a_file_without_a_good_line_has_no_statistics(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("not json\n")
+    done = talkclip("corpus", "check", broken)
+    assert done.returncode == 2 and "broken.jsonl:1" in done.stdout and "is no JSON" in done.stdout
+    assert "share" not in done.stdout and "what   value" not in done.stdout, done.stdout
+    assert "0 good lines, 1 findings to mend" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -116,15 +116,17 @@ def _split_families(lines: Sequence[Written]) -> Iterator[Finding]:
 
 
 def statistics_tables(lines: Sequence[Written]) -> Iterator[Table]:
-    """What a corpus holds."""
+    """What a corpus holds; no table where there is nothing to count."""
+    if not lines:
+        return
     yield _overview(lines)
     for title, counts in _counts(lines).items():
-        yield _count_table(title, counts, len(lines))
+        if counts:
+            yield _count_table(title, counts, len(lines))
 
 
 def _overview(lines: Sequence[Written]) -> Table:
     table = Table("what", "value", title="corpus", title_justify="left")
-    lengths = sorted(len(line.text.split()) for line in lines)
     rows = {
         "lines": str(len(lines)),
         "families": str(len({line.family for line in lines})),
@@ -135,7 +137,7 @@ def _overview(lines: Sequence[Written]) -> Table:
         "lines with parts that differ": _percent(sum(bool(line.regions) for line in lines), len(lines)),
         "lines with mixed emotions": _percent(sum(len(line.emotion) > 1 for line in lines), len(lines)),
     }
-    for name, value in rows.items() if lengths else {"lines": "0"}.items():
+    for name, value in rows.items():
         table.add_row(name, value)
     return table
 
@@ -203,7 +205,7 @@ def _denies(line: Written) -> bool:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+    return f"{100 * part / whole:.1f} %"
 
 
 def _spread(values: Sequence[int]) -> str:

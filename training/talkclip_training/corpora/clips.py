@@ -194,11 +194,15 @@ def read_clips(path: Path) -> list[Clip]:
     return [_clip(row, f"{path}:{number}") for number, row in json_lines(path)]
 
 
-def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+def json_lines(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, Mapping[str, object]]]:
     """(line number from 1, object) of a JSON Lines file; empty lines are passed over.
 
+    Args:
+        path: given by the user.
+        needed: fields that every object has.
+
     Raises:
-        InputError: unreadable, not UTF-8, or a line that is no JSON object.
+        InputError: unreadable, not UTF-8, or a line that is no JSON object or lacks a field.
     """
     lines = read_text(path, "Give a UTF-8 file, one JSON object a line.").splitlines()
     for number, line in enumerate(lines, 1):
@@ -210,6 +214,10 @@ def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             raise InputError(f"{path}:{number}: is no JSON ({error}).", "Write one JSON object a line.") from None
         if not isinstance(row, dict):
             raise InputError(f"{path}:{number}: is no JSON object.", "Write one JSON object a line.")
+        missing = [name for name in needed if name not in row]
+        if missing:
+            text = f"{path}:{number}: has no {', '.join(missing)}."
+            raise InputError(text, f"Every line needs {', '.join(needed)}.")
         yield number, row
 
 

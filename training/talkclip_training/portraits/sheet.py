@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from talkclip.coefficients import CoefficientTrack
 from talkclip.engine.pipeline import Pipeline
@@ -20,10 +21,10 @@ from talkclip.engine.render.portrait.video import read_picture
 from talkclip.engine.request import AnimateRequest
 from talkclip.engine.speech.media import load_audio
 from talkclip.exits import explained
-from talkclip.files import check_writable
+from talkclip.files import atomic_write
 from talkclip.phones import BILABIALS
 from talkclip.timeline import PromptTimeline
-from talkclip_training.arguments import at_least, files_in
+from talkclip_training.arguments import at_least, files_in, result_file
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 FPS = 25.0
@@ -36,7 +37,7 @@ PROMPTS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--portraits", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--out", type=check_writable, required=True)
+    parser.add_argument("--out", type=result_file(".jpg", ".jpeg", ".png"), required=True)
     parser.add_argument("--size", type=at_least(128), default=512, help="working size of a portrait")
     parser.add_argument("--cell", type=at_least(16), default=224)
     arguments = parser.parse_args()
@@ -60,7 +61,8 @@ def main() -> None:
         low, high = person.landmarks.min(0), person.landmarks.max(0)
         middle, reach = (low + high) / 2 - [0, 0.06 * person.image.shape[0]], 0.68 * float((high - low).max())
         rows.append(np.hstack([_cell(cell, middle, reach, arguments.cell) for cell in cells]))
-    cv2.imwrite(str(arguments.out), np.vstack(rows)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    with atomic_write(arguments.out) as temporary:
+        Image.fromarray(np.vstack(rows)).save(temporary, quality=88)
 
 
 def open_frame(track: CoefficientTrack) -> int:

@@ -25,7 +25,6 @@ from talkclip.engine.text.emotion_model import Guess
 from talkclip.engine.text.lexicon import EMOTIONS
 from talkclip.engine.text.pose import expression_pose
 from talkclip.engine.text.understand import understand
-from talkclip.errors import InputError
 from talkclip.exits import explained
 from talkclip_rigs.facs import AuMove, pose_of
 from talkclip_training.corpora.clips import json_lines
@@ -88,12 +87,7 @@ def load_lines(paths: Iterable[Path]) -> list[Mapping[str, Any]]:
     """
     rows = []
     for path in paths:
-        for number, row in json_lines(path):
-            missing = [name for name in _FIELDS if name not in row]
-            if missing:
-                text = f"{path}:{number}: has no {', '.join(missing)}."
-                raise InputError(text, "Give lines in the corpus' format.")
-            rows.append(row)
+        rows.extend(row for _, row in json_lines(path, _FIELDS))
     return [row for row in rows if row["lang"] == "en" and row["kind"] in KINDS]
 
 

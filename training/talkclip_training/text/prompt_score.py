@@ -26,20 +26,30 @@ from talkclip.engine.text.encoder import MiniLMEncoder
 from talkclip.engine.text.lexicon import EMOTIONS, PhraseTable
 from talkclip.engine.text.pose import PromptStyler, expression_pose
 from talkclip.engine.text.understand import PromptReading, understand
+from talkclip.errors import InputError
 from talkclip.exits import explained
 from talkclip.timeline import PromptEdit
 from talkclip_rigs.facs import AuMove
 from talkclip_training.benchmarks.plain import PlainBaseline
+from talkclip_training.corpora.clips import json_lines
 
 SEEN, STRONG, ABSENT = 0.12, 0.5, 0.08
+_FIELDS = ("id", "group", "prompt")
 
 Pose = Mapping[str, float]
 EditedPose = Callable[[str, Sequence[PromptEdit]], np.ndarray]
 
 
 def load_prompts(path: Path) -> list[dict[str, Any]]:
-    """The frozen items."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The frozen items.
+
+    Raises:
+        InputError: unreadable, no items, or a line that is none.
+    """
+    items = [dict(item) for _, item in json_lines(path, _FIELDS)]
+    if not items:
+        raise InputError(f"{path}: holds no prompts.", "Give a file with one JSON object a line.")
+    return items
 
 
 def score(
