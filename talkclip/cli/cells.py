@@ -8,6 +8,7 @@ from pathlib import Path
 from talkclip.cli.options import parse_edits
 from talkclip.cli.table import found
 from talkclip.errors import InputError
+from talkclip.files import unreadable
 from talkclip.timeline import INTENSITY_MAX, PromptEdit
 
 
@@ -15,14 +16,18 @@ def file_named(cells: Mapping[str, str], column: str, folder: Path, suffix: str 
     """The absolute path of a file that is there; "" where none is named.
 
     Raises:
-        InputError: it is not there, or does not end in `suffix`.
+        InputError: it is not there, cannot be reached, or does not end in `suffix`.
     """
     name = cells.get(column, "")
     if not name:
         return ""
-    path = found(name, folder).absolute()
-    if not path.is_file():
-        raise InputError(f"{column} {name}: there is no such file.", "Check the name; files may lie beside the table.")
+    path, remedy = found(name, folder).absolute(), "Check the name; files may lie beside the table."
+    try:
+        problem = "" if path.is_file() else "is a folder" if path.is_dir() else "there is no such file"
+    except OSError as error:
+        raise unreadable(f"{column} {name}", error, remedy) from None
+    if problem:
+        raise InputError(f"{column} {name}: {problem}.", remedy)
     if suffix and path.suffix.lower() != suffix:
         raise InputError(f"{column} {name}: does not end in {suffix}.", f"Name a {suffix} file.")
     return str(path)

@@ -66,4 +66,8 @@ def read_table(path: Path, known: tuple[str, ...]) -> Table:
 
 def found(name: str, folder: Path) -> Path:
     """As given from the working folder where it exists, else beside the table, which lies in `folder`."""
-    return Path(name) if Path(name).exists() or Path(name).is_absolute() else folder / name
+    try:
+        is_here = Path(name).is_absolute() or Path(name).exists()
+    except OSError:  # a name that the system does not take, which the file's reader explains
+        is_here = False
+    return Path(name) if is_here else folder / name

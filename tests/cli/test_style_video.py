@@ -105,7 +105,8 @@ def test_a_bad_clip_fails_its_row_alone(scowl: Path, tmp_path: Path) -> None:
     (tmp_path / "junk.mp4").write_bytes(b"no video at all")
     lines = table(
         tmp_path, f"gone,{LINE},,,lost.mp4,", f"junk,{LINE},,,junk.mp4,", f"high,{LINE},,,{scowl},1.5",
-        f"nan,{LINE},,,{scowl},nan", f"bare,{LINE},sad,,,0.5", f"good,{LINE},,,{scowl},",
+        f"nan,{LINE},,,{scowl},nan", f"bare,{LINE},sad,,,0.5", f"long,{LINE},,,{'x' * 300}.mp4,",
+        f"deaf,{'x' * 300}.wav,,,,", f"dir,{LINE},,,{tmp_path},", f"good,{LINE},,,{scowl},",
     )  # fmt: skip
     done = talkclip("batch", lines, "--out", tmp_path / "out", "-q")
     assert done.returncode == 2 and [path.name for path in (tmp_path / "out").iterdir()] == ["good.csv"]
@@ -116,6 +117,9 @@ def test_a_bad_clip_fails_its_row_alone(scowl: Path, tmp_path: Path) -> None:
         "high (line 4): style_weight '1.5' is out of range. Use 0 (the prompt alone)",
         "nan (line 5): style_weight 'nan' is out of range.",
         "bare (line 6): style_weight belongs to style_video. Name the video",
+        "long (line 7): style_video xxx",
+        "deaf (line 8): ",
+        "is a folder. Check the name",
     )
     assert len(said) == len(wanted), said
     for line, words in zip(said, wanted, strict=True):
