@@ -313,13 +313,16 @@ def test_a_muted_sound_is_spoken_and_that_is_said(head, scene, capfd):
     assert "'line' is muted" in said(capfd) and len(head.talkclip.takes) == 1
 
 
-def test_panels_draw_what_there_is(three, extension):
+def test_panels_draw_what_there_is(three, extension, monkeypatch):
     panels = room("panel")
     assert not panels.TALKCLIP_PT_takes.poll(bpy.context) and not panels.TALKCLIP_PT_layers.poll(bpy.context)
     assert bpy.ops.talkclip.speak() == {"FINISHED"}
     assert {"talkclip.duplicate_take", "talkclip.keep_take", "takes"} <= {*drawn(panels.TALKCLIP_PT_takes), "takes"}
     assert {"gain_head", "mute_expression"} <= set(drawn(panels.TALKCLIP_PT_layers))
     assert drawn(panels.TALKCLIP_PT_bake) == ["talkclip.bake", "talkclip.clean_take"]
-    row = Paper()
-    panels.TALKCLIP_UL_takes.draw_item(None, bpy.context, row, three.talkclip, three.talkclip.takes[0], 0, None, "", 0)
-    assert [text for _, text in row.lines if text] == ["star", "label", three.talkclip.takes[0].prompt]
+    take = three.talkclip.takes[0]
+    for wide, shown in ((True, ["star", "label", take.prompt]), (False, ["star", "label"])):
+        monkeypatch.setattr(panels, "is_wide", lambda _context, wide=wide: wide)
+        row = Paper()
+        panels.TALKCLIP_UL_takes.draw_item(None, bpy.context, row, three.talkclip, take, 0, None, "", 0)
+        assert [text for _, text in row.lines if text] == shown
