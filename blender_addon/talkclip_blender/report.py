@@ -16,6 +16,13 @@ def error(operator: bpy.types.Operator, problem: TalkClipError) -> set[str]:
     return {"CANCELLED"}
 
 
+def allowed(operator: type[bpy.types.Operator], reason: str) -> bool:
+    """What `poll` answers: whether there is no reason against it; the greyed-out button shows the reason."""
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
+
+
 def notes(operator: bpy.types.Operator, texts: Iterable[str]) -> None:
     """One line each in the Info editor; the status bar shows the last one, so the main one comes last."""
     for text in reversed(list(texts)):

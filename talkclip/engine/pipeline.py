@@ -131,7 +131,7 @@ class Pipeline:
         report(progress, "motion", 1.0, "Animated")
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        unread = notes_on((edit.text for segment in timeline.segments for edit in segment.edits), self._styler.read)
+        unread = notes_on(timeline, self._styler.read)
         return AnimateResult(track, analysis.phones, timeline, readings, (*analysis.notes, *unread), layers)
 
     def _drawn(

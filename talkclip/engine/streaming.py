@@ -237,7 +237,7 @@ class StreamingPipeline(Pipeline):
     def _finished(self, analysis: SpeechAnalysis, timeline: PromptTimeline) -> Finished:
         prompts = dict.fromkeys(segment.prompt for segment in timeline.segments)
         readings = tuple(self._styler.read(prompt) for prompt in prompts)
-        unread = notes_on((edit.text for segment in timeline.segments for edit in segment.edits), self._styler.read)
+        unread = notes_on(timeline, self._styler.read)
         return Finished(analysis.phones, timeline, readings, (*analysis.notes, *unread))
 
 

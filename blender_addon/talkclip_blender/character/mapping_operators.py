@@ -37,9 +37,7 @@ class OnCharacter:
             reason = "The character is linked from another file: make a library override of it first"
         else:
             reason = "Press Recognise first" if cls.needs_table and not mesh.talkclip.rig.rows else cls.why_not(mesh)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     @classmethod
     def mesh_of(cls, context: bpy.types.Context) -> bpy.types.Object | None:

@@ -43,9 +43,7 @@ class LineOperator:
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
         reason = why_not_editable(context) or cls.why_not(character_of(context), context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     @classmethod
     def why_not(cls, line: Any, context: bpy.types.Context) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
-from .. import compat, modal
+from .. import compat, modal, report
 from ..character import face
 from . import export, record
 from .operators import PlateOperator, busy_or_nobody, character_of
@@ -80,9 +80,7 @@ class TALKCLIP_OT_plate_export(VideoOperator, bpy.types.Operator):  # noqa: N801
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
         reason = busy_or_nobody(context) or PlateOperator.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     def start(self, context: bpy.types.Context, in_window: bool) -> modal.Work:
         """See `ModalWork.start`."""
@@ -116,9 +114,7 @@ class TALKCLIP_OT_export_video(VideoOperator, bpy.types.Operator):  # noqa: N801
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
         reason = busy_or_nobody(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """See `VideoOperator.invoke`; without a camera, look at the face."""

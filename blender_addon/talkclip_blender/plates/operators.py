@@ -52,9 +52,7 @@ class TALKCLIP_OT_render_plate(modal.ModalWork, bpy.types.Operator):  # noqa: N8
         """Cheap: Blender asks on every redraw."""
         reason = busy_or_nobody(context) or why_not_kept(context)
         reason = reason or request.why_not(character_of(context), context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Blocking: scripts and headless Blender, where no timer fires."""
@@ -88,9 +86,7 @@ class PlateOperator:
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
         reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:

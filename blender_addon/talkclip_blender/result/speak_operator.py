@@ -8,7 +8,7 @@ from typing import ClassVar
 import bpy
 from bpy.props import BoolProperty
 
-from .. import modal
+from .. import modal, report
 from ..character import face
 from . import link, speech
 
@@ -31,9 +31,7 @@ class TALKCLIP_OT_speak(modal.ModalWork, bpy.types.Operator):  # noqa: N801 - Bl
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
         reason = modal.why_busy() or why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Blocking: scripts and headless Blender, where no timer fires."""

@@ -25,9 +25,7 @@ class ServiceOperator:
     def poll(cls, context: bpy.types.Context) -> bool:
         """Cheap: Blender asks on every redraw."""
         reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return report.allowed(cls, reason)
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from talkclip.engine.text import lexicon
 from talkclip.engine.text.understand import PromptReading
+from talkclip.timeline import PromptTimeline
 
 MORE, LESS, ADD = "more", "less", "add"
 _JOINTS = re.compile(r"[,;.]\s+|\s+(?:and|but)\s+(?=(?:\w+ ){0,2}(?:less|more|fewer|no)\b)|\s+but\s+", re.IGNORECASE)
@@ -47,8 +48,9 @@ def read_changes(text: str) -> tuple[Change, ...]:
     return tuple(c or Change(ADD, part) for c, part in zip(changes, parts, strict=True))
 
 
-def notes_on(edits: Iterable[str], read: Callable[[str], PromptReading]) -> tuple[str, ...]:
-    """What the user should know of edits that say nothing about the face; `read` is a styler's."""
+def notes_on(timeline: PromptTimeline, read: Callable[[str], PromptReading]) -> tuple[str, ...]:
+    """What the user should know of a timeline's edits that say nothing about the face; `read` is a styler's."""
+    edits = (edit.text for segment in timeline.segments for edit in segment.edits)
     unread = [text for text in edits if any(c.text and not read(c.text).understood for c in read_changes(text))]
     return tuple(f"Edit '{text[:80]}': not understood, it changes nothing." for text in dict.fromkeys(unread))
 

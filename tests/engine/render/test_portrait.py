@@ -24,10 +24,10 @@ from talkclip.engine.tracking.identity import identity_basis, shaped_head
 from talkclip.engine.tracking.landmarks import locate
 from talkclip.errors import Cancelled, InputError
 from talkclip_training.portraits import make
+from tests.support.acting import STILL, acting
 
 SIZE = 256
 PORTRAITS = Path(__file__).parents[3] / "docs" / "images" / "portraits"
-STILL = np.zeros(52, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +52,6 @@ def person(picture: np.ndarray) -> Person:
 @pytest.fixture(scope="module")
 def renderer(person: Person) -> PortraitRenderer:
     return PortraitRenderer(person)
-
-
-def acting(**shapes: float) -> np.ndarray:
-    values = STILL.copy()
-    for name, value in shapes.items():
-        for full in (name, f"{name}Left", f"{name}Right"):
-            if full in ARKIT52:
-                values[arkit_index(full)] = value
-    return values
 
 
 def opening(frame: np.ndarray) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from talkclip.coefficients import ARKIT52, CoefficientTrack, arkit_index
+from talkclip.coefficients import ARKIT52, CoefficientTrack
 from talkclip.engine.render.frames import FrameSource, Together
 from talkclip.engine.render.portrait import device as devices
 from talkclip.engine.render.portrait import renderer as renderers
@@ -26,6 +26,7 @@ from talkclip.engine.render.portrait.renderer import PortraitRenderer
 from talkclip.engine.render.portrait.video import PortraitSettings, render_portrait
 from talkclip.errors import InputError
 from talkclip_training.portraits import make
+from tests.support.acting import STILL, acting
 from tests.support.command import talkclip
 
 torch = pytest.importorskip("torch")
@@ -33,19 +34,9 @@ torch = pytest.importorskip("torch")
 from talkclip.engine.render.portrait import torch_painter  # noqa: E402
 from talkclip.engine.render.portrait.torch_painter import TorchPainter  # noqa: E402
 
-STILL = np.zeros(52, np.float32)
 FRONT, TURNED = np.zeros(6, np.float32), np.array([0.06, 0.15, 0.04, 0.001, 0.002, 0], np.float32)
 # Levels of 255, and their mean over a picture.
 MOST, MEAN = 2, 0.05
-
-
-def acting(**shapes: float) -> np.ndarray:
-    values = STILL.copy()
-    for name, value in shapes.items():
-        for full in (name, f"{name}Left", f"{name}Right"):
-            if full in ARKIT52:
-                values[arkit_index(full)] = value
-    return values
 
 
 # Mouth interior, lids half and whole shut (one more than the other), gaze, creases that shade, and nothing at all.

@@ -8,7 +8,7 @@ import pytest
 from talkclip.coefficients import arkit_index
 from talkclip.engine.text.edits import ADD, LESS, MORE, Change, notes_on, read_changes
 from talkclip.engine.text.pose import PromptStyler
-from talkclip.timeline import PromptEdit
+from talkclip.timeline import PromptEdit, PromptSegment, PromptTimeline
 
 SMILE, BROW, WIDE, FROWN = (
     arkit_index(name) for name in ("mouthSmileLeft", "browDownLeft", "eyeWideLeft", "mouthFrownLeft")
@@ -85,11 +85,15 @@ def test_less_in_a_prompt_lowers_the_rest(styler: PromptStyler) -> None:
     assert not styler.code("less smile").any()
 
 
+def timeline_with(edit: str) -> PromptTimeline:
+    return PromptTimeline((PromptSegment("delighted", 0.0, 1.0, edits=(PromptEdit(edit, 0.4),)),))
+
+
 def test_an_edit_that_says_nothing_changes_nothing_and_is_told(styler: PromptStyler) -> None:
     delighted = styler.code("delighted")
     for text in ("xyzzy", "qwrtp, blorf"):
         np.testing.assert_array_equal(styler.code("delighted", [PromptEdit(text, 0.4)]), delighted)
-        assert notes_on([text], styler.read) == (f"Edit '{text}': not understood, it changes nothing.",)
+        assert notes_on(timeline_with(text), styler.read) == (f"Edit '{text}': not understood, it changes nothing.",)
     for text in ("neutral", "less smile", "soften the eyes", "no smile", "angrier", "wrinkle the nose"):
         assert (styler.code("delighted", [PromptEdit(text, 0.4)]) != delighted).any(), text
-        assert notes_on([text], styler.read) == ()
+        assert notes_on(timeline_with(text), styler.read) == ()
